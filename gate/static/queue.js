@@ -1,0 +1,194 @@
+// The waiting page's life: look at the public state, join, wait, knock when called, go in. One round at a time.
+
+import { JOINABLE, aheadOf, nextLook, placeOf, waitFor } from "./line.js";
+import { describe, paint } from "./face.js";
+import { hex } from "./draw.js";
+
+const room = document.body.dataset.room;
+const base = `/waitroom/${room}`;
+const next = onThisSite(new URLSearchParams(location.search).get("next"));
+const me = { state: null, ticket: null, place: null, door: null, entry: null, hurdle: null, away: false, readAt: 0 };
+let offset = -Infinity; // server time minus this page's monotonic clock: a wrong clock on the device changes nothing
+let failures = 0;
+let notBefore = 0; // a Retry-After holds until then, on the page's own clock
+let rejoined = false;
+
+/** A path on this site, or undefined; the gate checks it again. */
+function onThisSite(path) {
+  try {
+    return path?.startsWith("/") && new URL(path, location.origin).origin === location.origin ? path : undefined;
+  } catch { return undefined; }
+}
+
+const now = () => performance.now() + offset;
+
+// The receipt {entropy, number?, ticket?, leaf?} outlives this page: a join whose answer was lost is repeated
+// with the same entropy, and so gets the same ticket.
+let receipt = read() ?? {};
+
+function read() {
+  try { return JSON.parse(localStorage.getItem(base)); } catch { return null; }
+}
+
+function keep(value) {
+  receipt = value;
+  try { localStorage.setItem(base, JSON.stringify(value)); } catch { /* storage is off: the cookie still holds the place */ }
+}
+
+/** Ask the gate; a 5xx or a broken connection throws, so that the round ends and is tried again. */
+async function ask(method, address, body) {
+  const answer = await fetch(base + address, {
+    method,
+    headers: body && { "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+    signal: AbortSignal.timeout(15_000),
+  });
+  if (answer.status >= 500 || answer.status === 429) {
+    notBefore = performance.now() + 1000 * (Number(answer.headers.get("Retry-After")) || 0);
+    throw new Error(`${method} ${address}: ${answer.status}`);
+  }
+  const text = await answer.text();
+  return { ...(text && JSON.parse(text)), status: answer.status };
+}
+
+async function look() {
+  const state = await ask("GET", "/state");
+  const measured = state.now - performance.now();
+  offset = measured < offset - 5000 ? measured : Math.max(offset, measured); // a cached state is up to a second old
+  Object.assign(me, { state, readAt: now() });
+}
+
+/** Find the ticket this browser holds, or take one. */
+async function join() {
+  if (receipt.number !== undefined) {
+    const held = await ask("GET", "/ticket");
+    if (held.ticket) return hold(held);
+    receipt = {};
+  }
+  if (!receipt.entropy) keep({ entropy: hex(crypto.getRandomValues(new Uint8Array(32))) });
+  const answer = await ask("POST", "/ticket", { entropy: receipt.entropy });
+  if (answer.ticket) {
+    keep({ entropy: receipt.entropy, number: answer.number, ticket: answer.ticket, leaf: answer.leaf });
+    return hold(answer);
+  }
+  if (answer.status === 401) me.hurdle = "signin";
+  else if (answer.status !== 409) keep({});
+  else if (/once|one-visit/.test(answer.type)) me.hurdle = "once";
+}
+
+function hold({ number, ticket }) {
+  Object.assign(me, { ticket: { number, ticket }, place: null, drawn: undefined });
+}
+
+/** Give the ticket up on this side. */
+function drop(hurdle) {
+  keep({});
+  Object.assign(me, { ticket: null, place: null, door: null, hurdle });
+}
+
+function find() {
+  const seed = me.state.draw?.seed;
+  if (me.place === null || seed !== me.drawn) me.place = placeOf(me.ticket.number, me.state);
+  me.drawn = seed;
+}
+
+const called = () => me.state.phase === "open" && me.ticket && me.place !== null && me.place < me.state.called;
+
+async function knock() {
+  const answer = await ask("POST", "/pass", next ? { next } : {});
+  me.door = answer.status === 202 ? answer : null;
+  if (answer.status === 201) enter(answer);
+  else if (answer.status === 401) lose();
+  else if (answer.status === 409 && /spent/.test(answer.type)) drop("spent");
+}
+
+/** The gate does not know our ticket (cookies cleared): take a new one, once; then leave it to the shopper. */
+function lose() {
+  drop(rejoined ? "spent" : null);
+  rejoined = true;
+}
+
+function enter(entry) {
+  me.entry = entry;
+  setTimeout(() => location.replace(onThisSite(entry.location) ?? "/"), Math.max(0, entry.enter_at - now()));
+}
+
+/** One round; what it throws is the network's or the store's trouble, and the next round tries again. */
+async function round() {
+  try {
+    await look();
+    if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
+    if (me.ticket) find();
+    if (called() && !(me.door?.knock_again_at > now())) await knock();
+    failures = 0;
+    me.away = Boolean(me.state.store_away);
+  } catch {
+    failures++;
+    me.away = true;
+  }
+}
+
+/** Seconds until this shopper's turn at the earliest; unknown rates count as an entry a second. */
+function distance() {
+  if (me.place === null) return me.state.phase === "drawing" ? 0 : Infinity;
+  const ahead = aheadOf(me.place, me.state);
+  return waitFor(ahead, me.state)?.low ?? ahead;
+}
+
+/** Milliseconds until the next round. */
+function delay() {
+  const poll = me.state?.poll ?? { near_s: 2, far_s: 20 };
+  if (failures) {
+    const seconds = Math.min(poll.far_s, poll.near_s * 2 ** (failures - 1)) * (0.75 + 0.5 * Math.random());
+    return Math.max(1000 * seconds, notBefore - performance.now());
+  }
+  const usual = 1000 * nextLook(me.state, now(), distance(), document.hidden);
+  return me.door ? Math.max(100, Math.min(usual, me.door.knock_again_at - now())) : usual;
+}
+
+let timer;
+let running = false;
+
+async function run() {
+  if (running || me.entry) return;
+  running = true;
+  clearTimeout(timer);
+  await round();
+  running = false;
+  draw();
+  if (!me.entry) timer = setTimeout(run, delay());
+}
+
+const draw = () => paint(describe(me, now()));
+
+function tick() {
+  if (me.state && !document.hidden) draw();
+  setTimeout(tick, 1000 - (now() % 1000 || 0));
+}
+
+function again() {
+  drop(null);
+  draw();
+  run();
+}
+
+async function leave() {
+  try {
+    await ask("DELETE", "/ticket");
+    drop("left");
+    document.getElementById("leave").open = false;
+  } catch { me.away = true; }
+  draw();
+}
+
+for (const [id, act] of [["go", run], ["again", again], ["give-up", leave]]) document.getElementById(id).addEventListener("click", act);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  if (me.hurdle === "signin") me.hurdle = null; // signed in meanwhile, in another tab?
+  run();
+});
+addEventListener("online", run);
+addEventListener("pageshow", (event) => { if (event.persisted) { me.entry = null; run(); } });
+
+run();
+tick();
