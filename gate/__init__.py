@@ -1,0 +1,1 @@
+"""The gate: the waiting room behind aiohttp, in front of a shop."""

@@ -1,0 +1,41 @@
+"""What the verbs answer to a shopper."""
+
+from dataclasses import dataclass
+
+from waitroom.tickets import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The ticket a join was answered with, and whether it is ``new``."""
+
+    ticket: Ticket
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a ticket stands: its place, and how many places are called before it; None until drawn."""
+
+    number: int
+    place: int | None
+    ahead: int | None
+    called: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms)."""
+
+    place: int
+    enter_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtDoor:
+    """At the door, with ``before`` places to go in first; knock again at ``knock_again_at`` (epoch ms)."""
+
+    place: int
+    before: int
+    knock_again_at: int

@@ -1,0 +1,86 @@
+"""What can go wrong, as a short ladder of errors with the fields a page or a problem document needs."""
+
+
+class WaitroomError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class BadSettings(WaitroomError):
+    """A setting is missing or wrong; the text names it, its value and what would be right."""
+
+
+class StoreUnfit(WaitroomError):
+    """The store answers, but must not be used: too old, or read-only."""
+
+
+class StoreAway(WaitroomError):
+    """The store cannot be reached; nothing was changed, as far as anyone can tell. Ask again."""
+
+
+class TokenInvalid(WaitroomError):
+    """A token is forged, edited, made for another purpose or for another room."""
+
+    def __init__(self, purpose: str, reason: str = "not signed by this waiting room") -> None:
+        super().__init__(f"the {purpose} is not valid: {reason}")
+        self.purpose = purpose
+
+
+class TokenExpired(TokenInvalid):
+    """A token was good until ``expired_at`` (epoch ms)."""
+
+    def __init__(self, purpose: str, expired_at: int) -> None:
+        super().__init__(purpose, "its time is up")
+        self.expired_at = expired_at
+
+
+class Refused(WaitroomError):
+    """A verb says no to this shopper, for a reason that the shopper is told."""
+
+
+class IdentityNeeded(Refused):
+    """The room gives one ticket to one identity, and the request carries none."""
+
+    def __init__(self) -> None:
+        super().__init__("this room asks you to sign in at the shop first")
+
+
+class NotJoinable(Refused):
+    """No tickets are issued in this ``phase``."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(f"no tickets are issued while the room is {phase}")
+        self.phase = phase
+
+
+class NotOpen(Refused):
+    """Nobody enters in this ``phase``."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(f"nobody enters while the room is {phase}")
+        self.phase = phase
+
+
+class NotCalled(Refused):
+    """The place's turn has not come; ``ahead`` places are called before it."""
+
+    def __init__(self, ahead: int) -> None:
+        super().__init__(f"not called yet: {ahead} places come first")
+        self.ahead = ahead
+
+
+class Spent(Refused):
+    """The ticket has entered, left the line, or was replaced: it gets nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__("this ticket is spent; join again for a new place at the end of the line")
+
+
+class OneVisitOnly(Refused):
+    """The room lets each identity enter once, and this one has."""
+
+    def __init__(self) -> None:
+        super().__init__("this room lets everyone in once, and your visit is over")
+
+
+class Conflict(WaitroomError):
+    """A change was based on an older version of the settings, or is no legal move from here."""

@@ -1,0 +1,87 @@
+"""Between Python values and the fields of a room's hashes in the store."""
+
+from collections.abc import Mapping
+from math import log
+
+from waitroom.pace import HALF_LIFE_MS, show_rate
+from waitroom.room import Line, Pace, Schedule
+
+Fields = Mapping[bytes, bytes]
+
+
+def pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    """A hash as the store answers it: name, value, name, value."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def settings_fields(schedule: Schedule, pace: Pace) -> list[str]:
+    """The ``settings`` hash of a room, flat; what is None has no field."""
+    values = {
+        "opens_at": schedule.opens_at,
+        "presale_opens_at": schedule.presale_opens_at,
+        "presale_closes_at": schedule.presale_closes_at,
+        "closes_at": schedule.closes_at,
+        "rate": pace.rate,
+        "capacity": pace.capacity,
+        "burst": pace.burst,
+        "visit_ms": pace.visit_ms,
+        "visit_longest_ms": pace.visit_longest_ms,
+        "version": pace.version,
+    }
+    return [text for name, value in values.items() if value is not None for text in (name, str(value))]
+
+
+def read_schedule(fields: Fields) -> Schedule:
+    """The schedule in a ``settings`` hash."""
+    return Schedule(
+        opens_at=int(fields[b"opens_at"]),
+        presale_opens_at=_int(fields, b"presale_opens_at"),
+        presale_closes_at=_int(fields, b"presale_closes_at"),
+        closes_at=_int(fields, b"closes_at"),
+    )
+
+
+def read_pace(fields: Fields) -> Pace:
+    """The pace in a ``settings`` hash."""
+    return Pace(
+        rate=float(fields[b"rate"]),
+        capacity=_int(fields, b"capacity"),
+        burst=int(fields[b"burst"]),
+        visit_ms=int(fields[b"visit_ms"]),
+        visit_longest_ms=int(fields[b"visit_longest_ms"]),
+        version=int(fields[b"version"]),
+    )
+
+
+def read_line(fields: Fields, visits: int, at_door: int, coming: int, open_ms: int) -> Line:
+    """The line in a ``line`` hash and the sizes of its sets.
+
+    ``open_ms`` is for how long the sale has been open: a count decayed over less than its memory is scaled
+    up to what it would be in a steady state, so that the measured rate is right from the start.
+    """
+    memory = 1 - 0.5 ** (max(open_ms, 1000) / HALF_LIFE_MS)
+    entered = float(fields.get(b"entered", 0)) / memory
+    return Line(
+        issued=int(fields.get(b"issued", 0)),
+        called=int(fields.get(b"called", 0)),
+        presale_size=_int(fields, b"presale_size"),
+        root=fields.get(b"root"),
+        seed=fields.get(b"seed"),
+        paused_at=_int(fields, b"paused_at"),
+        reason=fields.get(b"reason", b"").decode(),
+        sold_out=b"sold_out" in fields,
+        closed=b"closed" in fields,
+        units_left=_int(fields, b"units_left"),
+        units_held=_int(fields, b"units_held"),
+        visits=visits,
+        at_door=at_door,
+        coming=coming,
+        entries=int(fields.get(b"entries", 0)),
+        show_rate=show_rate(float(fields.get(b"shown", 0)), float(fields.get(b"lapsed", 0))),
+        entering_per_minute=entered * log(2) / HALF_LIFE_MS * 60_000,
+    )
+
+
+def _int(fields: Fields, name: bytes) -> int | None:
+    value = fields.get(name)
+    return None if value is None else int(value)

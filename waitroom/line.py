@@ -1,0 +1,368 @@
+"""A live room: the verbs on its line in the store, and what this process remembers of it.
+
+Reading (``position``, ``phase``) touches memory only; each verb is one script call. Any number of processes
+may run the same room: there is no leader.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from waitroom import draw, events
+from waitroom.answers import AtDoor, Entered, Joined, Position
+from waitroom.clock import Clock
+from waitroom.errors import Conflict, NotCalled, NotJoinable, NotOpen, OneVisitOnly, Spent, StoreAway
+from waitroom.fields import pairs, read_line, read_pace, read_schedule, settings_fields
+from waitroom.joins import Answer, Joins, Request
+from waitroom.keys import Keys
+from waitroom.presale import Commitment, Result, commit, draw_lots, place_of
+from waitroom.room import Hold, Line, Pace, Phase, Room, phase
+from waitroom.settings import RoomSettings
+from waitroom.store import Store, Unfounded
+from waitroom.tickets import Pass, Ticket, Tokens
+from waitroom.visits import Visits
+
+
+@dataclass(slots=True)
+class Marks:
+    """The highest counters this process has seen; it gives them back to a store that lost its last writes."""
+
+    issued: int = 0
+    called: int = 0
+    presale_size: int = -1
+
+    def args(self) -> tuple[int, int, int]:
+        """As the scripts take them."""
+        return self.issued, self.called, self.presale_size
+
+
+class WaitingRoom:
+    """One room, live.
+
+    Args:
+        name: the room's name.
+        settings: its settings; they found it when the store does not know it yet.
+        opens_in: seconds from the founding to the opening, where the settings name no time.
+        store: the store. tokens: makes ticket ids. clock: tells the time.
+        observe: is told what happens.
+
+    Use ``found`` once before anything else, then ``tick`` about four times a second.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: RoomSettings,
+        opens_in: float,
+        *,
+        store: Store,
+        tokens: Tokens,
+        clock: Clock,
+        observe: events.Observe = events.ignore,
+    ) -> None:
+        self.line = Line()
+        self.store_away = False
+        self.draw: Result | None = None
+        self.keys = Keys(name)
+        self.visits = Visits(clock, self._extend_visits)
+        self._clock = clock
+        self._settings = settings
+        self._store = store
+        self._tokens = tokens
+        self._observe = observe
+        self._joins = Joins(self._run_joins)
+        self._marks = Marks()
+        schedule = settings.schedule(clock.now_ms(), opens_in)
+        self.commitment: Commitment = commit(name, schedule)
+        self.room: Room = settings.room(name, schedule, settings.pace())
+        self._phase = self.phase()
+
+    # ---- Life of the room
+
+    async def found(self) -> None:
+        """Put the room into the store, or take over what is there; the store's word counts.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        fields = settings_fields(self.room.schedule, self.room.pace)
+        commitment = self.commitment
+        args: list[str | bytes | float] = [self._clock.now_ms(), commitment.secret, commitment.document, *fields]
+        keys = [self.keys.line, self.keys.settings, self.keys.log]
+        line, settings = await self._store.run("found", keys, args)
+        self._read(line, settings, visits=0, at_door=0, coming=0)
+
+    async def tick(self, *, force: bool = False) -> None:
+        """Run ``call`` and read the line; ``force`` calls even if another gate just did.
+
+        A store that is away is remembered in ``store_away`` and told to the observer; all else stays.
+        """
+        keys = self.keys
+        sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended)
+        names = (keys.roll, *sets, keys.log)
+        try:
+            try:
+                since = self.visits.ended_since
+                answer = await self._run("call", names, *self._marks.args(), int(force), since)
+            except Unfounded:
+                await self.found()
+                return
+        except StoreAway as error:
+            self._lose_store(error)
+            return
+        self._find_store()
+        line, settings, visits, at_door, coming, ended = answer
+        self._read(line, settings, visits=visits, at_door=at_door, coming=coming)
+        self.visits.read_ended(ended, self.room.pace.visit_longest_ms)
+
+    async def advance_draw(self) -> bool:
+        """Take the draw as far as the time allows: freeze, settle, everyone's place. Says whether it is made.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        schedule = self.room.schedule
+        if not schedule.has_presale or self.phase() in {Phase.SCHEDULED, Phase.PRESALE}:
+            return False
+        size = self.line.presale_size
+        if size is None:
+            size = int(await self._run("freeze", (self.keys.roll, self.keys.log)))
+            if size < 0:
+                return False
+            self.line = replace(self.line, presale_size=size)
+            self._marks.presale_size = size
+        if self.draw is None:
+            self.draw = await draw_lots(self._store, self.keys, self.commitment, self.line)
+        if self.line.seed is None:
+            await self._settle(self.draw)
+        return True
+
+    # ---- Shoppers' verbs
+
+    async def join(self, entropy: bytes, identity: str = "", held: Ticket | None = None) -> Joined:
+        """Take a ticket; a repeat gets the same one, and so does whoever holds one that is not spent.
+
+        ``entropy`` is 32 bytes of the shopper's own; ``held`` the ticket that came with the request.
+
+        Raises:
+            NotJoinable: no tickets are issued in this phase.
+            OneVisitOnly: the room lets an identity enter once, and this one has.
+            StoreAway: the store does not answer, or has just come back; nothing is lost by asking again.
+        """
+        ticket_id = self._tokens.ticket_id(self.room.name, entropy)
+        request = Request(
+            leaf=draw.leaf(ticket_id, entropy),
+            identity=identity,
+            id=ticket_id.hex(),
+            entropy=entropy,
+            held=self._record(held) if held is not None and held.identity == identity else "",
+        )
+        answer = await self._joins.answer(request)
+        if answer.code == "refused":
+            raise NotJoinable(answer.phase)
+        if answer.code == "once":
+            raise OneVisitOnly
+        ticket = Ticket(self.room.name, answer.number, bytes.fromhex(answer.id), identity)
+        return Joined(ticket, answer.code == "new")
+
+    def position(self, ticket: Ticket) -> Position:
+        """Where a ticket stands; arithmetic in memory."""
+        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
+        if place is None:
+            return Position(ticket.number, None, None, called=False)
+        return Position(ticket.number, place, max(0, place - self.line.called), place < self.line.called)
+
+    async def knock(self, ticket: Ticket) -> Entered | AtDoor:
+        """Ask to be let in. Repeated while the visit lasts, it gives the same answer.
+
+        Raises:
+            NotCalled: the turn has not come. Spent: it is over. NotOpen: nobody enters in this phase.
+            StoreAway: the store does not answer.
+        """
+        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
+        if place is None:
+            raise NotOpen(self.phase())
+        keys = self.keys
+        names = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.spent, keys.holders)
+        code, *rest = await self._run("knock", names, place, ticket.number, ticket.identity, ticket.id.hex())
+        result = code.decode()
+        phase_name = rest[0].decode() if result == "phase" else ""
+        self._observe(events.Knocked(self.room.name, phase_name or result))
+        if result == "entered":
+            enter_at, expires_at, new = rest
+            if new:
+                self._observe(events.Entered(self.room.name, place, enter_at, expires_at))
+            return Entered(place, enter_at, expires_at)
+        if result == "door":
+            return AtDoor(place, *rest)
+        if result == "not_called":
+            raise NotCalled(rest[0])
+        raise Spent if result == "spent" else NotOpen(phase_name)
+
+    async def go_straight_in(self, entropy: bytes, identity: str = "") -> tuple[Ticket, Entered | None]:
+        """Join, call and knock at once, for a shopper who comes while nobody waits; None: the line it is.
+
+        Raises:
+            NotJoinable, OneVisitOnly, StoreAway: as for ``join``.
+        """
+        joined = await self.join(entropy, identity)
+        await self.tick(force=True)
+        try:
+            answer = await self.knock(joined.ticket)
+        except (NotCalled, NotOpen, Spent):
+            return joined.ticket, None
+        return joined.ticket, answer if isinstance(answer, Entered) else None
+
+    @property
+    def nobody_waits(self) -> bool:
+        """Whether, as last read, whoever comes now may go straight in."""
+        line, capacity = self.line, self.room.pace.capacity
+        room_left = capacity is None or line.visits < capacity
+        return self.phase() is Phase.OPEN and not line.waiting and not line.at_door and room_left
+
+    async def leave_line(self, ticket: Ticket) -> None:
+        """Give up a ticket: its place holds nobody up, and a visit of it ends.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
+        await self._leave("" if place is None else place, ticket.number)
+
+    async def leave_shop(self, granted: Pass) -> None:
+        """End a visit before its time; its pass is good for nothing from now on.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        await self._leave(granted.place, -1)
+
+    # ---- The operator's and the shop's verbs
+
+    async def hold(self, action: Hold, *, by: str, reason: str = "") -> Phase:
+        """Pause, resume, mark sold out, restock or close; answers the phase after it.
+
+        Raises:
+            Conflict: it is no legal move in this phase.
+            StoreAway: the store does not answer.
+        """
+        answer = await self._run("hold", (self.keys.log, self.keys.audit), action, reason, by)
+        if answer[0] == b"illegal":
+            raise Conflict(f"{action} is not possible while the room is {answer[1].decode()}")
+        await self.tick()
+        return Phase(answer[2].decode())
+
+    async def tune(self, pace: Pace, *, by: str, reason: str = "") -> Pace:
+        """Change the pace to ``pace``, based on the version it carries; answers the pace as it stands.
+
+        Raises:
+            Conflict: somebody else changed it meanwhile.
+            StoreAway: the store does not answer.
+        """
+        old, new = asdict(self.room.pace), asdict(pace)
+        changes = [
+            text
+            for name, value in new.items()
+            if name != "version" and value != old[name]
+            for text in (name, "" if value is None else str(value))
+        ]
+        code, version = await self._run(
+            "tune", (self.keys.log, self.keys.audit), str(pace.version), by, reason, *changes
+        )
+        if code == b"conflict":
+            raise Conflict(f"the pace was changed meanwhile: version {version.decode()}, not {pace.version}")
+        await self.tick()
+        return self.room.pace
+
+    async def tell_units(self, left: int, held: int) -> None:
+        """Take over what the shop says of its stock; both 0 means sold out.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        if (left, held) == (self.line.units_left, self.line.units_held):
+            return
+        if await self._run("units", (self.keys.log,), left, held):
+            await self.tick()
+        else:
+            self.line = replace(self.line, units_left=left, units_held=held)
+
+    def phase(self) -> Phase:
+        """The phase now."""
+        return phase(self.room.schedule, self.line, self._clock.now_ms())
+
+    # ---- Within
+
+    async def _run(self, verb: str, names: Sequence[str], *args: str | bytes | float) -> Any:  # noqa: ANN401 - a script's answer has a shape of its own
+        keys = [self.keys.line, self.keys.settings, *names]
+        return await self._store.run(verb, keys, [self._clock.now_ms(), *args])
+
+    async def _run_joins(self, batch: list[Request]) -> list[Answer]:
+        keys = self.keys
+        names = [keys.roll, keys.holders, keys.spent, keys.visits, keys.log]
+        names += [keys.retry(request.entropy) for request in batch]
+        args: list[str | bytes | int] = [*self._marks.args(), int(self.room.once)]
+        for request in batch:
+            args += [request.leaf, request.identity, request.id, request.held]
+        first, *rest = await self._run("join", names, *args)
+        if first == b"hold":
+            raise StoreAway(f"the store has just started; tickets are issued again in {rest[0]} ms")
+        answers = [
+            Answer(code.decode(), number, ticket_id.decode(), first.decode())
+            for code, number, ticket_id in rest
+        ]
+        new = [answer.number for answer in answers if answer.code == "new"]
+        if new:
+            self._marks.issued = max(self._marks.issued, max(new) + 1)
+        known = sum(answer.code == "same" for answer in answers)
+        self._observe(events.Joined(self.room.name, len(new), known))
+        return answers
+
+    def _record(self, ticket: Ticket) -> str:
+        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
+        return f"{ticket.number}:{ticket.id.hex()}" + ("" if place is None else f":{place}")
+
+    async def _leave(self, place: int | str, number: int) -> None:
+        keys = self.keys
+        names = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended, keys.spent)
+        if await self._run("leave", names, place, number):
+            self.visits.end(int(place))
+            self._observe(events.Left(self.room.name, int(place)))
+
+    async def _extend_visits(self, places: Sequence[int]) -> list[int]:
+        ends: list[int] = await self._run("touch", (self.keys.visits, self.keys.entered), *places)
+        return ends
+
+    async def _settle(self, result: Result) -> None:
+        public = f"size={result.size} root={result.root.hex()} seed={result.seed.hex()}"
+        args = (str(result.size), result.root, result.seed, f"{public} secret={self.commitment.secret.hex()}")
+        await self._run("settle", (self.keys.log,), *args)
+        self.line = replace(self.line, root=result.root, seed=result.seed)
+        self._observe(events.Drawn(self.room.name, result.size, result.seed))
+
+    def _read(self, line: list[bytes], settings: list[bytes], **sizes: int) -> None:
+        fields, now = pairs(line), self._clock.now_ms()
+        settings_now = pairs(settings)
+        schedule = read_schedule(settings_now)
+        self.commitment = Commitment(fields[b"secret"], fields[b"commit"])
+        self.room = self._settings.room(self.room.name, schedule, read_pace(settings_now))
+        self.line = read_line(fields, **sizes, open_ms=now - schedule.opens_at)
+        self._marks.issued = max(self._marks.issued, self.line.issued)
+        self._marks.called = max(self._marks.called, self.line.called)
+        if self.line.presale_size is not None:
+            self._marks.presale_size = self.line.presale_size
+        now_phase = self.phase()
+        if now_phase is not self._phase:
+            self._observe(events.PhaseChanged(self.room.name, self._phase, now_phase))
+            self._phase = now_phase
+        self._observe(events.LineRead(self.room, self.line, now_phase))
+
+    def _lose_store(self, error: StoreAway) -> None:
+        if not self.store_away:
+            self.store_away = True
+            self._observe(events.StoreLost(str(error)))
+
+    def _find_store(self) -> None:
+        if self.store_away:
+            self.store_away = False
+            self._observe(events.StoreFound())

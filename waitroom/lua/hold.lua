@@ -1,0 +1,35 @@
+-- hold: what an operator does to the door: pause, resume, sold_out, restock, close.
+--
+-- KEYS    1 line, 2 settings, 3 log, 4 audit
+-- ARGV    1 now_ms, 2 action, 3 reason, 4 by
+-- answer  {'done', phase before, phase after} or {'illegal', phase}; waitroom.room.HOLDS is the table of legal moves
+
+local action, reason, by = ARGV[2], ARGV[3], ARGV[4]
+local before = phase()
+
+local running = before == 'open' or before == 'paused'
+local legal = action == 'close'
+  or (action == 'pause' or action == 'resume') and before ~= 'sold_out' and before ~= 'closed'
+  or (action == 'sold_out' or action == 'restock') and (running or before == 'sold_out')
+if not legal then return { 'illegal', before } end
+
+if action == 'pause' then
+  set('paused_at', line.paused_at or now)
+  set('reason', reason)
+elseif action == 'resume' then
+  unset('paused_at')
+  unset('reason')
+elseif action == 'sold_out' then
+  set('sold_out', 1)
+elseif action == 'restock' then
+  unset('sold_out')
+  unset('units_left')
+  unset('units_held')
+else
+  set('closed', 1)
+end
+
+local after = phase()
+redis.call('XADD', KEYS[3], '*', 'kind', action, 'at', now, 'reason', reason)
+redis.call('XADD', KEYS[4], '*', 'what', action, 'at', now, 'by', by, 'from', before, 'to', after, 'why', reason)
+return { 'done', before, after }

@@ -1,0 +1,68 @@
+-- knock: a called place asks to be let in; it enters, or takes its place at the door.
+--
+-- KEYS    1 line, 2 settings, 3 coming, 4 door, 5 knocks, 6 visits, 7 entered, 8 spent, 9 holders
+-- ARGV    1 now_ms, 2 place, 3 number, 4 identity ('': none), 5 id (hex)
+-- answer  {'entered', enter_at, expires_at, visit is new (0/1)}, {'door', places before it, when to knock again},
+--         {'not_called', places ahead}, {'spent'} or {'phase', phase}
+-- door:    place at the door -> place, so that rank is the order
+-- knocks:  place at the door -> until when its knock counts (ms)
+-- visits:  place -> when the visit ends (ms); entered: place -> when it began
+
+local AHEAD_MS, SOONEST_MS, LATEST_MS, GRACE_MS = 2000, 1000, 20000, 5000
+local HALF_LIFE_MS = 30000
+
+local place, number, identity = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+
+local ends = tonumber(redis.call('ZSCORE', KEYS[6], place))
+if ends and ends > now then return { 'entered', tonumber(redis.call('ZSCORE', KEYS[7], place)), ends, 0 } end
+
+local holder = identity ~= '' and redis.call('HGET', KEYS[9], identity)
+local replaced = holder and tonumber(string.match(holder, '^%d+')) ~= number
+if replaced or redis.call('GETBIT', KEYS[8], number) == 1 then return { 'spent' } end
+
+local stage = phase()
+if stage ~= 'open' then return { 'phase', stage } end
+local called = count('called')
+if place >= called then return { 'not_called', place - called } end
+
+sweep(KEYS[4], KEYS[5], KEYS[6], KEYS[7])
+if redis.call('ZREM', KEYS[3], place) == 1 then set('shown', text(count('shown') + 1)) end
+
+redis.call('ZADD', KEYS[4], place, place)
+local before = redis.call('ZRANK', KEYS[4], place)
+local free = settings.capacity and tonumber(settings.capacity) - redis.call('ZCARD', KEYS[6]) or math.huge
+local interval = 60000 / tonumber(settings.rate)
+local tat = count('tat')
+local slot = math.max(now, tat + (before - tonumber(settings.burst) + 1) * interval)
+
+local function enter()
+  local enter_at = math.ceil(slot)
+  local expires_at = enter_at + tonumber(settings.visit_ms)
+  set('tat', text(math.max(now, tat) + interval))
+  set('entries', count('entries') + 1)
+  set('entered', text(count('entered') + 1))
+  redis.call('ZREM', KEYS[4], place)
+  redis.call('ZREM', KEYS[5], place)
+  redis.call('ZADD', KEYS[6], expires_at, place)
+  redis.call('ZADD', KEYS[7], enter_at, place)
+  redis.call('SETBIT', KEYS[8], number, 1)
+  if identity ~= '' then
+    redis.call('HSET', KEYS[9], identity, string.format('%d:%s:%d', number, ARGV[5], place))
+  end
+  return { 'entered', enter_at, expires_at, 1 }
+end
+
+-- When to come again: near the slot, and where spots are missing, near the time they should be free.
+local function knock_again()
+  local wait = slot - now
+  if before >= free then
+    local leaving = count('left') * math.log(2) / HALF_LIFE_MS
+    wait = math.max(wait, math.min((before + 1 - free) / leaving, AHEAD_MS * (before + 1)))
+  end
+  return now + math.ceil(math.min(LATEST_MS, math.max(SOONEST_MS, wait)))
+end
+
+if before < free and (slot <= now or (before == 0 and slot <= now + AHEAD_MS)) then return enter() end
+local again = knock_again()
+redis.call('ZADD', KEYS[5], again + GRACE_MS, place)
+return { 'door', before, again }

@@ -1,0 +1,86 @@
+-- The prelude of every verb but found: the room as the store knows it, and what several verbs do alike.
+--
+-- KEYS[1] line      hash: issued, called, presale_size, root, seed, secret, commit; tat (the door's theoretical
+--                   arrival time, ms); shown, lapsed, left, entered (counts decayed since last_call); entries (all so
+--                   far); paused_at, reason, sold_out, closed; units_left, units_held; run, hold_until (healing)
+-- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
+--                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms, version
+-- ARGV[1] now_ms
+
+local function hash(key)
+  local flat, map = redis.call('HGETALL', key), {}
+  for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
+  return map
+end
+
+local now = tonumber(ARGV[1])
+local line, settings = hash(KEYS[1]), hash(KEYS[2])
+if not settings.opens_at then return redis.error_reply('UNFOUNDED this room is not in the store') end
+
+-- A number as text that reads back as the same double.
+local function text(number) return string.format('%.17g', number) end
+
+local function count(field) return tonumber(line[field] or 0) end
+
+local function set(field, value)
+  line[field] = value
+  redis.call('HSET', KEYS[1], field, value)
+end
+
+local function unset(field)
+  line[field] = nil
+  redis.call('HDEL', KEYS[1], field)
+end
+
+-- The same function as waitroom.room.phase.
+local function phase()
+  local opens_at, closes_at = tonumber(settings.opens_at), tonumber(settings.closes_at)
+  local presale_opens_at = tonumber(settings.presale_opens_at)
+  if line.closed or (closes_at and now >= closes_at) then return 'closed' end
+  if line.sold_out then return 'sold_out' end
+  if presale_opens_at then
+    if now < presale_opens_at then return 'scheduled' end
+    if now < tonumber(settings.presale_closes_at) then return 'presale' end
+    if now < opens_at or not line.seed then return 'drawing' end
+  elseif now < opens_at then
+    return 'scheduled'
+  end
+  return line.paused_at and 'paused' or 'open'
+end
+
+-- The identity of the server process: another one after a restart or a failover.
+local function run() return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') end
+
+-- Fixes the size of the presale, once: the tickets on the roll take part in the draw, nobody else.
+local function freeze(roll, log)
+  if line.presale_size then return end
+  local size = redis.call('STRLEN', roll) / 32
+  set('presale_size', size)
+  redis.call('XADD', log, '*', 'kind', 'freeze', 'at', now, 'size', size)
+end
+
+-- Raises the counters to the highest that a gate has seen, after the store lost its last writes. A lost leaf becomes
+-- 32 zero bytes: its number is given to nobody else and keeps its part in the draw.
+local function heal(roll, issued, called, presale_size)
+  if presale_size >= 0 and not line.presale_size then set('presale_size', presale_size) end
+  if issued > count('issued') then set('issued', issued) end
+  if called > count('called') then set('called', called) end
+  if settings.presale_closes_at then
+    local leaves = tonumber(line.presale_size) or count('issued')
+    local short = leaves - redis.call('STRLEN', roll) / 32
+    if short > 0 then redis.call('APPEND', roll, string.rep('\0', 32 * short)) end
+  end
+end
+
+-- Drops visits that are over and knocks that no longer count.
+local function sweep(door, knocks, visits, entered)
+  local over = redis.call('ZRANGE', visits, '-inf', now, 'BYSCORE')
+  for _, place in ipairs(over) do redis.call('ZREM', entered, place) end
+  if #over > 0 then
+    redis.call('ZREMRANGEBYSCORE', visits, '-inf', now)
+    set('left', text(count('left') + #over))
+  end
+  local stale = redis.call('ZRANGE', knocks, '-inf', now, 'BYSCORE')
+  for _, place in ipairs(stale) do redis.call('ZREM', door, place) end
+  if #stale > 0 then redis.call('ZREMRANGEBYSCORE', knocks, '-inf', now) end
+end

@@ -1,0 +1,22 @@
+-- tune: changes the pace, if nobody else changed it meanwhile.
+--
+-- KEYS    1 line, 2 settings, 3 log, 4 audit
+-- ARGV    1 now_ms, 2 the version the change is based on, 3 by, 4 reason, then pairs of settings ('': no limit)
+-- answer  {'done', new version} or {'conflict', version}
+
+if settings.version ~= ARGV[2] then return { 'conflict', settings.version } end
+local interval = 60000 / tonumber(settings.rate)
+for i = 5, #ARGV, 2 do
+  local name, value = ARGV[i], ARGV[i + 1]
+  redis.call('XADD', KEYS[3], '*', 'kind', 'pace', 'at', now, 'name', name, 'from', settings[name] or '', 'to', value,
+    'reason', ARGV[4])
+  redis.call('XADD', KEYS[4], '*', 'what', name, 'at', now, 'by', ARGV[3], 'from', settings[name] or '', 'to', value,
+    'why', ARGV[4])
+  settings[name] = value
+  if value == '' then redis.call('HDEL', KEYS[2], name) else redis.call('HSET', KEYS[2], name, value) end
+end
+
+-- Another rate keeps the share of the burst that is used up, so that no window sees more than its bound.
+local debt = count('tat') - now
+if debt > 0 then set('tat', text(now + debt * (60000 / tonumber(settings.rate)) / interval)) end
+return { 'done', redis.call('HINCRBY', KEYS[2], 'version', 1) }

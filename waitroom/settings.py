@@ -1,0 +1,273 @@
+"""Settings: the environment over ``waitroom.toml``, read once into frozen objects.
+
+Every error is one line that names the setting, its value and what would be right.
+"""
+
+import os
+import secrets as random
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from waitroom.errors import BadSettings
+from waitroom.room import Pace, Room, Schedule
+
+CONFIG = Path("waitroom.toml")
+
+# Environment variable -> setting. Everything else of a room is set in waitroom.toml.
+ENVIRONMENT = {
+    "GATE_PORT": "gate_port",
+    "OPERATOR_PORT": "operator_port",
+    "SHOP_PORT": "shop_port",
+    "STORE_PORT": "store_port",
+    "OPENS_IN": "opens_in",
+    "REDIS_URL": "redis_url",
+    "DATABASE_URL": "database_url",
+    "WAITROOM_DATA": "data",
+    "WAITROOM_UPSTREAM": "upstream",
+    "WAITROOM_TRUSTED_PROXIES": "trusted_proxies",
+    "WAITROOM_SECRETS": "secrets",
+}
+_LISTS = {"trusted_proxies", "secrets"}
+_HIDDEN = {"WAITROOM_SECRETS", "REDIS_URL", "DATABASE_URL"}
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+RoomName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+SitePath = Annotated[str, StringConstraints(pattern=r"^/[^\s\\?#]*$")]
+Secret = Annotated[SecretStr, Field(min_length=16)]
+
+
+class RoomSettings(BaseModel):
+    """One room of ``waitroom.toml``. Times need an offset; a rate is a number a minute.
+
+    The schedule and the pace are where a room starts from: once it is founded in the store, the schedule
+    is fixed and the pace is the operator's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field(default="", max_length=200)
+    notice: str = Field(default="", max_length=500)
+    opens_at: AwareDatetime | None = None
+    closes_at: AwareDatetime | None = None
+    presale: bool = True
+    presale_opens_at: AwareDatetime | None = None
+    drawing_seconds: float = Field(default=5, ge=1, le=86_400)
+    rate: float = Field(default=60, gt=0, le=1_000_000)
+    capacity: int | None = Field(default=None, ge=1, le=1_000_000)
+    burst: int = Field(default=1, ge=1, le=10_000)
+    visit_seconds: float = Field(default=600, ge=1, le=86_400)
+    visit_longest_seconds: float | None = Field(default=None, ge=1, le=86_400)
+    identity: bool = False
+    once: bool = False
+    protect: tuple[SitePath, ...] = ("/",)
+    sign_in: SitePath = "/account/sign-in"
+
+    @model_validator(mode="after")
+    def _times_in_order(self) -> "RoomSettings":
+        if self.visit_longest_seconds is not None and self.visit_longest_seconds < self.visit_seconds:
+            raise ValueError("visit_longest_seconds must be at least visit_seconds")
+        if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
+            raise ValueError("closes_at must be after opens_at")
+        draw_at = self.opens_at and self.opens_at - timedelta(seconds=self.drawing_seconds)
+        if self.presale_opens_at and draw_at and self.presale_opens_at >= draw_at:
+            raise ValueError("presale_opens_at must be before opens_at minus drawing_seconds")
+        return self
+
+    def schedule(self, founded_at: int, opens_in: float) -> Schedule:
+        """The schedule of a room founded at ``founded_at`` (epoch ms).
+
+        Without ``opens_at`` it opens ``opens_in`` seconds later; a presale without a time of its own opens at
+        once, and there is none where it would have to close before that.
+        """
+        opens_at = _epoch_ms(self.opens_at) if self.opens_at else founded_at + round(opens_in * 1000)
+        closes_at = _epoch_ms(self.closes_at) if self.closes_at else None
+        presale_closes_at = opens_at - round(self.drawing_seconds * 1000)
+        presale_opens_at = _epoch_ms(self.presale_opens_at) if self.presale_opens_at else founded_at
+        if not self.presale or presale_opens_at >= presale_closes_at:
+            return Schedule(opens_at, closes_at=closes_at)
+        return Schedule(opens_at, presale_opens_at, presale_closes_at, closes_at)
+
+    def pace(self) -> Pace:
+        """The pace a room starts with."""
+        visit_ms = round(self.visit_seconds * 1000)
+        longest = self.visit_longest_seconds
+        longest_ms = visit_ms if longest is None else round(longest * 1000)
+        return Pace(self.rate, self.capacity, self.burst, visit_ms, longest_ms)
+
+    def room(self, name: str, schedule: Schedule, pace: Pace) -> Room:
+        """The room with this name, as founded."""
+        return Room(
+            name=name,
+            title=self.title or name,
+            schedule=schedule,
+            pace=pace,
+            identity=self.identity,
+            once=self.once,
+            protect=self.protect,
+            sign_in=self.sign_in,
+            notice=self.notice,
+        )
+
+
+MI_LAUNCH = RoomSettings(
+    title="Mi Store: the first sale in Europe and the USA",
+    rate=120,
+    capacity=40,
+    burst=5,
+    identity=True,
+    protect=("/sale",),
+)
+"""The sale this is built for: it is the room when no file names another."""
+
+
+class Settings(BaseModel):
+    """Everything a process needs to know at start; secrets are masked when shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    gate_port: Port = 8000
+    operator_port: Port = 8001
+    shop_port: Port = 8002
+    store_port: Port = 6399
+    redis_url: str | None = Field(default=None, pattern=r"^(redis|rediss|unix)://")
+    database_url: str | None = None
+    data: Path = Path(".waitroom")
+    opens_in: float = Field(default=60, ge=0, le=31_536_000)
+    upstream: str = Field(default="", pattern=r"^(https?://[^/\s]+)?$")
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    rooms: dict[RoomName, RoomSettings] = Field(default={"mi-launch": MI_LAUNCH}, min_length=1)
+
+    @field_validator("rooms")
+    @classmethod
+    def _no_shared_prefix(cls, rooms: dict[str, RoomSettings]) -> dict[str, RoomSettings]:
+        owners: dict[str, str] = {}
+        for name, room in rooms.items():
+            for prefix in room.protect:
+                if prefix in owners:
+                    raise ValueError(f"the rooms {owners[prefix]} and {name} both protect {prefix}")
+                owners[prefix] = name
+        return rooms
+
+    @property
+    def store_url(self) -> str:
+        """Address of the store: ``REDIS_URL``, or the embedded one's."""
+        return self.redis_url or f"redis://127.0.0.1:{self.store_port}/0"
+
+    @property
+    def upstream_url(self) -> str:
+        """Address of the shop behind the gate."""
+        return self.upstream or f"http://127.0.0.1:{self.shop_port}"
+
+
+def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None = None) -> Settings:
+    """Read the settings from the file ``config`` (``WAITROOM_CONFIG`` or ``waitroom.toml``) and ``environ``.
+
+    The default file may be missing; one that is named must be there.
+
+    Raises:
+        BadSettings: with one line that names what is wrong.
+    """
+    named = config or (Path(environ["WAITROOM_CONFIG"]) if environ.get("WAITROOM_CONFIG") else None)
+    values = _read_file(named or CONFIG, must_exist=named is not None)
+    for variable, field in ENVIRONMENT.items():
+        if text := environ.get(variable):
+            values[field] = _split(text) if field in _LISTS else text
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings(_explain(error)) from None
+
+
+def load_secrets(settings: Settings) -> tuple[str, ...]:
+    """The signing secrets, oldest first: from ``WAITROOM_SECRETS``, or the file ``<data>/secrets``.
+
+    The file holds one secret a line, is readable by its owner only, and is made on first use; when
+    several processes start at once they all end up with the same one.
+
+    Raises:
+        BadSettings: when the file is empty or cannot be used.
+    """
+    if settings.secrets:
+        return tuple(secret.get_secret_value() for secret in settings.secrets)
+    path = settings.data / "secrets"
+    try:
+        if not path.exists():
+            _make_secret(path)
+        secrets = tuple(path.read_text().split())
+    except OSError as error:
+        raise BadSettings(f"the secrets in {path} cannot be used: {error.strerror}") from None
+    if not secrets or min(map(len, secrets)) < 16:
+        raise BadSettings(f"{path} must hold one secret of at least 16 characters a line")
+    return secrets
+
+
+def _make_secret(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".secrets.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(random.token_urlsafe(32) + "\n")
+    try:
+        # A link fails where the name is taken, so that of two starters the first wins, whole.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        if must_exist:
+            raise BadSettings(f"{path} is not there; WAITROOM_CONFIG must name a settings file") from None
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise BadSettings(f"{path} cannot be read: {error.strerror}") from None
+    if "secrets" in values:
+        raise BadSettings(f"{path} must not hold secrets; they belong in WAITROOM_SECRETS or <data>/secrets")
+    return values
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    names = {field: variable for variable, field in ENVIRONMENT.items()}
+    name = names.get(str(first["loc"][0]), ".".join(str(part) for part in first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"{name} is no setting; see the settings in the README"
+    shown = "(hidden)" if name in _HIDDEN else repr(first["input"])
+    wanted = first["msg"].removeprefix("Value error, ")
+    return f"{name} = {_shorten(shown)}: {wanted[:1].lower()}{wanted[1:]}"
+
+
+def _shorten(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _epoch_ms(moment: AwareDatetime) -> int:
+    return round(moment.timestamp() * 1000)

@@ -1,0 +1,73 @@
+"""The public state document: what the waiting page needs, and no more. Built once a second."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from waitroom.line import WaitingRoom
+from waitroom.presale import Commitment
+from waitroom.room import JOINABLE, Line
+
+NEAR_S = 2
+FAR_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The document's bytes, its entity tag (quoted, as HTTP has it) and when it was built (epoch ms)."""
+
+    body: bytes
+    etag: str
+    built_at: int
+
+
+def build_state(waiting_room: WaitingRoom, now_ms: int) -> State:
+    """The state of a room as last read. Times are epoch ms, rates a minute.
+
+    ``store_away`` says that the line could not be read just now: what stands here is the last that is known.
+    """
+    room, line = waiting_room.room, waiting_room.line
+    schedule = room.schedule
+    phase = waiting_room.phase()
+    document = {
+        "room": room.name,
+        "title": room.title,
+        "phase": phase,
+        "joinable": phase in JOINABLE,
+        "now": now_ms,
+        "presale_opens_at": schedule.presale_opens_at,
+        "presale_closes_at": schedule.presale_closes_at,
+        "opens_at": schedule.opens_at,
+        "closes_at": schedule.closes_at,
+        "issued": line.issued,
+        "called": line.called,
+        "entering_per_minute": round(line.entering_per_minute, 2),
+        "rate": room.pace.rate,
+        "show_rate": round(line.show_rate, 4),
+        "units_left": line.units_left,
+        "units_held": line.units_held,
+        "draw": describe_draw(waiting_room.commitment, line) if schedule.has_presale else None,
+        "identity": room.identity,
+        "sign_in": room.sign_in if room.identity else None,
+        "notice": room.notice,
+        "reason": line.reason,
+        "store_away": waiting_room.store_away,
+        "poll": {"near_s": NEAR_S, "far_s": FAR_S},
+    }
+    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return State(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', now_ms)
+
+
+def describe_draw(commitment: Commitment, line: Line) -> dict[str, Any]:
+    """The draw's public parts. The secret is out only once the list of tickets is fixed and drawn."""
+    drawn = line.seed is not None
+    return {
+        "mode": "local",
+        "commitment": commitment.hash.hex(),
+        "size": line.presale_size,
+        "root": line.root.hex() if line.root else None,
+        "secret": commitment.secret.hex() if drawn else None,
+        "seed": line.seed.hex() if line.seed else None,
+        "round": None,
+    }

@@ -1,0 +1,180 @@
+"""Signed tokens: the ticket, the pass, the identity and the operator's credentials.
+
+Tokens are itsdangerous with SHA-256, a salt a purpose. They carry no time of signing, so that signing the
+same thing twice gives the same token. Secrets are a list, oldest first: the last one signs, all verify.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from waitroom.errors import TokenExpired, TokenInvalid
+
+TICKET = "ticket"
+PASS = "pass"  # noqa: S105 - the name of a purpose, no password
+IDENTITY = "identity"
+OPERATOR = "operator"
+
+IDENTITY_COOKIE = "waitroom_identity"
+
+
+def ticket_cookie(room: str) -> str:
+    """Name of the cookie that holds the ticket of a room."""
+    return f"waitroom_ticket_{room}"
+
+
+def pass_cookie(room: str) -> str:
+    """Name of the cookie that holds the pass of a room."""
+    return f"waitroom_pass_{room}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A number in a room. ``id`` is 16 bytes; ``identity`` is the subject who holds it, or empty."""
+
+    room: str
+    number: int
+    id: bytes
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Leave to be in the shop of a room from ``enter_at`` until before ``expires_at`` (epoch ms)."""
+
+    room: str
+    place: int
+    number: int
+    enter_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who someone is, as the shop says: an opaque ``subject``, good until ``expires_at`` (epoch ms)."""
+
+    subject: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator's credential: ``use`` is "sign-in" (good once) or "session"; ``nonce`` makes it unique."""
+
+    use: str
+    nonce: str
+    expires_at: int
+
+
+class Tokens:
+    """Signs and reads all tokens with one list of secrets, oldest first.
+
+    Raises:
+        ValueError: when there is no secret.
+    """
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        if not secrets:
+            raise ValueError("tokens need at least one secret")
+        self._id_key = secrets[-1].encode()
+        self._serializers = {
+            purpose: URLSafeSerializer(
+                list(secrets),
+                salt=f"waitroom.{purpose}",
+                signer_kwargs={"digest_method": hashlib.sha256},
+            )
+            for purpose in (TICKET, PASS, IDENTITY, OPERATOR)
+        }
+
+    def ticket_id(self, room: str, entropy: bytes) -> bytes:
+        """16 bytes that follow from the room, the shopper's 32 bytes of entropy and the newest secret."""
+        message = b"ticket-id\0" + room.encode() + b"\0" + entropy
+        return hmac.digest(self._id_key, message, "sha256")[:16]
+
+    def sign_ticket(self, ticket: Ticket) -> str:
+        """The token of a ticket."""
+        return self._sign(TICKET, [ticket.room, ticket.number, ticket.id.hex(), ticket.identity])
+
+    def read_ticket(self, token: str, room: str) -> Ticket:
+        """The ticket in a token made for ``room``.
+
+        Raises:
+            TokenInvalid: for any other text.
+        """
+        ticket_room, number, ticket_id, identity = self._read(TICKET, token)
+        _require_room(TICKET, ticket_room, room)
+        return Ticket(room, number, bytes.fromhex(ticket_id), identity)
+
+    def sign_pass(self, granted: Pass) -> str:
+        """The token of a pass."""
+        return self._sign(
+            PASS, [granted.room, granted.place, granted.number, granted.enter_at, granted.expires_at]
+        )
+
+    def read_pass(self, token: str, room: str, now_ms: int) -> Pass:
+        """The pass in a token made for ``room``; it may still be too early for it (``enter_at``).
+
+        Raises:
+            TokenInvalid: for any other text.
+            TokenExpired: from ``expires_at`` on.
+        """
+        granted = Pass(*self._read(PASS, token))
+        _require_room(PASS, granted.room, room)
+        _require_time(PASS, granted.expires_at, now_ms)
+        return granted
+
+    def sign_identity(self, identity: Identity) -> str:
+        """The token of an identity; made by the shop at sign-in."""
+        return self._sign(IDENTITY, [identity.subject, identity.expires_at])
+
+    def read_identity(self, token: str, now_ms: int) -> Identity:
+        """The identity in a token.
+
+        Raises:
+            TokenInvalid: for any other text.
+            TokenExpired: from ``expires_at`` on.
+        """
+        identity = Identity(*self._read(IDENTITY, token))
+        _require_time(IDENTITY, identity.expires_at, now_ms)
+        return identity
+
+    def sign_operator(self, operator: Operator) -> str:
+        """The token of an operator's credential."""
+        return self._sign(OPERATOR, [operator.use, operator.nonce, operator.expires_at])
+
+    def read_operator(self, token: str, use: str, now_ms: int) -> Operator:
+        """The operator's credential in a token made for ``use``.
+
+        Raises:
+            TokenInvalid: for any other text.
+            TokenExpired: from ``expires_at`` on.
+        """
+        operator = Operator(*self._read(OPERATOR, token))
+        if operator.use != use:
+            raise TokenInvalid(OPERATOR, f"it is not made for {use}")
+        _require_time(OPERATOR, operator.expires_at, now_ms)
+        return operator
+
+    def _sign(self, purpose: str, fields: list[str | int]) -> str:
+        token = self._serializers[purpose].dumps(fields)
+        return token if isinstance(token, str) else token.decode()
+
+    def _read(self, purpose: str, token: str) -> Any:  # noqa: ANN401 - the fields this module signed itself
+        try:
+            return self._serializers[purpose].loads(token)
+        except BadData as error:
+            raise TokenInvalid(purpose) from error
+
+
+def _require_room(purpose: str, found: str, room: str) -> None:
+    if found != room:
+        raise TokenInvalid(purpose, f"it belongs to the room {found!r}")
+
+
+def _require_time(purpose: str, expires_at: int, now_ms: int) -> None:
+    if now_ms >= expires_at:
+        raise TokenExpired(purpose, expires_at)
