@@ -1,0 +1,69 @@
+"""What a shopper can be told, as a short ladder of errors; ``problems`` gives each its answer."""
+
+
+class ShopError(Exception):
+    """Base of every error the shop raises on purpose. ``facts`` go into the problem document."""
+
+    def __init__(self, detail: str, **facts: str | int) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+
+
+class BadInput(ShopError):
+    """A field of the request is missing or makes no sense."""
+
+    def __init__(self, field: str, wanted: str) -> None:
+        super().__init__(f"{field}: {wanted}", field=field)
+
+
+class UnknownBody(ShopError):
+    """The body is neither JSON nor a plain form."""
+
+
+class Forged(ShopError):
+    """The request comes from another site's page, or from a form that this browser was not given."""
+
+
+class EmailTaken(ShopError):
+    """There is an account with this address already."""
+
+
+class SignInFailed(ShopError):
+    """No such address, or not its password."""
+
+
+class SignInNeeded(ShopError):
+    """Only somebody who is signed in may do this."""
+
+
+class PassNeeded(ShopError):
+    """The sale is behind a waiting room, and the request carries no pass that is good now."""
+
+
+class LimitReached(ShopError):
+    """The buyer would hold more than two units of a product."""
+
+
+class NotEnough(ShopError):
+    """Fewer units are free than were asked for."""
+
+
+class KeyReused(ShopError):
+    """The idempotency key came with a different order before."""
+
+
+class OrderUnknown(ShopError):
+    """This buyer has no such order."""
+
+
+class OrderOver(ShopError):
+    """The order is no longer held, so it can be neither paid nor cancelled."""
+
+
+class CardDeclined(ShopError):
+    """The card was declined; the units are still held."""
+
+
+class Busy(ShopError):
+    """Too much to do, or the database is away; ask again."""

@@ -1,0 +1,128 @@
+"""The fields of a request's body, from JSON or a form, and what each of them must look like."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from shop_backend.card import Card, passes_luhn
+from shop_backend.catalogue import LIMIT
+from shop_backend.errors import BadInput, UnknownBody
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+Fields = Mapping[str, Any]
+
+EMAIL = re.compile(r"[!-?A-~]{1,64}@[0-9A-Za-z-]{1,63}(\.[0-9A-Za-z-]{1,63})+")
+KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
+
+
+async def read_fields(request: web.Request) -> Fields:
+    """The fields of the body.
+
+    Raises:
+        UnknownBody: when it is of another type than JSON or a plain form.
+        BadInput: when it can't be parsed.
+    """
+    if request.content_type not in {JSON, FORM}:
+        raise UnknownBody(f"send {JSON} or {FORM}")
+    body = await request.read()
+    try:
+        if request.content_type == FORM:
+            return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=40))
+        fields = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        raise BadInput("body", "it can't be parsed") from None
+    if not isinstance(fields, dict):
+        raise BadInput("body", "it must be an object")
+    return fields
+
+
+def email(fields: Fields) -> str:
+    """An e-mail address, in small letters."""
+    address = _text(fields, "email", 254).strip().lower()
+    if not EMAIL.fullmatch(address):
+        raise BadInput("email", "this is no e-mail address")
+    return address
+
+
+def password(fields: Fields) -> str:
+    """A password of 8 to 128 characters."""
+    found = _text(fields, "password", 128)
+    if len(found) < 8:
+        raise BadInput("password", "it needs at least 8 characters")
+    return found
+
+
+def order_key(fields: Fields) -> str:
+    """The idempotency key of an order."""
+    key = _text(fields, "key", 64)
+    if not KEY.fullmatch(key):
+        raise BadInput("key", "8 to 64 letters, digits, - or _ that name this one order")
+    return key
+
+
+def new_order_key() -> str:
+    """A key for the order form of a page."""
+    return uuid.uuid4().hex
+
+
+def items(fields: Fields, products: Iterable[str]) -> dict[str, int]:
+    """Units of each product: the object ``items`` of JSON, or a form's field for each of ``products``."""
+    found = fields.get("items")
+    if found is None:
+        found = {product: _number(fields[product]) for product in products if product in fields}
+    if not isinstance(found, dict):
+        raise BadInput("items", "it must be an object of products and quantities")
+    for quantity in found.values():
+        if type(quantity) is not int or not 0 <= quantity <= LIMIT:
+            raise BadInput("items", f"a quantity is 1 to {LIMIT}")
+    chosen = {product: quantity for product, quantity in found.items() if quantity}
+    if not chosen:
+        raise BadInput("items", "choose at least one product")
+    return chosen
+
+
+def card(fields: Fields) -> Card:
+    """A card; spaces in its number don't count."""
+    number = _text(fields, "card", 30).replace(" ", "")
+    digits = number.isascii() and number.isdecimal() and 12 <= len(number) <= 19
+    if not digits or not passes_luhn(number):
+        raise BadInput("card", "this is no card number")
+    return Card(number)
+
+
+def next_path(fields: Fields) -> str:
+    """Where to go on: a path on this site, or the sale."""
+    path = _text(fields, "next", 2000, default="") or "/sale"
+    if not path.startswith("/") or path.startswith("//") or not _printable(path) or "\\" in path:
+        raise BadInput("next", "it must be a path on this site")
+    return path
+
+
+def _text(fields: Fields, name: str, longest: int, default: str | None = None) -> str:
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise BadInput(name, "it is missing")
+    if len(value) > longest:
+        raise BadInput(name, f"at most {longest} characters")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise BadInput(name, "it holds characters that are none")
+    return value
+
+
+def _number(value: object) -> int:
+    if value == "":
+        return 0
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 3:
+        return int(value)
+    raise BadInput("items", f"a quantity is 1 to {LIMIT}")
+
+
+def _printable(path: str) -> bool:
+    return path.isascii() and path.isprintable() and " " not in path

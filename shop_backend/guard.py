@@ -1,0 +1,156 @@
+"""Who may: sessions and identities in cookies, forms that only our pages can send, passes to the sale."""
+
+import hashlib
+import hmac
+import secrets
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+
+from shop_backend.accounts import SESSION_MS, Account
+from shop_backend.context import ACCOUNT, ACCOUNTS, CLOCK, NEW_SESSION, SETTINGS, TOKENS, wants_json
+from shop_backend.errors import Forged, PassNeeded, SignInNeeded
+from shop_backend.fields import FORM, Fields, read_fields
+from waitroom.errors import TokenInvalid
+from waitroom.tickets import IDENTITY_COOKIE, Identity, pass_cookie
+
+SESSION_COOKIE = "shop_session"
+SCHEME = "Waitroom"
+"""Authorization scheme of a pass that an app sends without a cookie."""
+
+
+async def account_of(request: web.Request) -> Account | None:
+    """Who is signed in, read once a request."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if token and ACCOUNT not in request:
+        account = await request.app[ACCOUNTS].of_session(token)
+        if account:
+            request[ACCOUNT] = account
+    return request.get(ACCOUNT)
+
+
+async def signed_in(request: web.Request) -> Account:
+    """Who is signed in.
+
+    Raises:
+        SignInNeeded: when nobody is.
+    """
+    account = await account_of(request)
+    if not account:
+        raise SignInNeeded("sign in first")
+    return account
+
+
+async def sign_in(request: web.Request, response: web.StreamResponse, account: Account) -> str:
+    """Begin a new session, never one that was there before; answers the identity token."""
+    expires_at = request.app[CLOCK].now_ms() + SESSION_MS
+    identity = request.app[TOKENS].sign_identity(Identity(account.id, expires_at))
+    token = await request.app[ACCOUNTS].open_session(account)
+    _set_cookie(request, response, SESSION_COOKIE, token)
+    _set_cookie(request, response, IDENTITY_COOKIE, identity)
+    return identity
+
+
+async def sign_out(request: web.Request, response: web.StreamResponse) -> None:
+    """End the session."""
+    if token := request.cookies.get(SESSION_COOKIE):
+        await request.app[ACCOUNTS].close_session(token)
+    for name in (SESSION_COOKIE, IDENTITY_COOKIE):
+        response.del_cookie(name, path="/")
+
+
+def form_token(request: web.Request) -> str:
+    """What a form carries to show that this browser was given it: a hash of its session cookie.
+
+    A browser without a session gets a cookie for this alone; signing in replaces it.
+    """
+    token = request.cookies.get(SESSION_COOKIE) or request.get(NEW_SESSION)
+    if not token:
+        token = request[NEW_SESSION] = secrets.token_urlsafe(32)
+    return hashlib.sha256(b"form\0" + token.encode(errors="replace")).hexdigest()
+
+
+async def keep_new_session(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal: give the browser the cookie that its form belongs to, unless a real session came first."""
+    if NEW_SESSION in request and SESSION_COOKIE not in response.cookies:
+        _set_cookie(request, response, SESSION_COOKIE, request[NEW_SESSION])
+
+
+async def posted(request: web.Request) -> Fields:
+    """The fields of a request that changes something and comes from a page of ours, or from a script.
+
+    Another site's page can send a form, but without the token; JSON it can't send at all, because browsers
+    ask before they send that type, and the shop never agrees.
+
+    Raises:
+        Forged: when it comes from elsewhere.
+    """
+    if not _from_here(request):
+        raise Forged("the request comes from a page of another site")
+    fields = await read_fields(request)
+    if request.content_type == FORM:
+        sent = str(fields.get("form_token", "")).encode(errors="replace")
+        if SESSION_COOKIE not in request.cookies or not hmac.compare_digest(
+            sent, form_token(request).encode()
+        ):
+            raise Forged("the form is too old, or was not given to this browser; load the page again")
+    return fields
+
+
+def require_pass(request: web.Request) -> None:
+    """Let nobody into the sale who has not been let in by the waiting room.
+
+    Raises:
+        PassNeeded: without a pass of this room that is good now.
+        HTTPSeeOther: the same, for a browser: to the waiting room.
+    """
+    settings = request.app[SETTINGS]
+    if not settings.pass_required or any(_is_good(request, token) for token in _pass_tokens(request)):
+        return
+    waiting = f"/waitroom/{settings.room}"
+    if not wants_json(request):
+        wanted = request.path_qs if request.method == "GET" else "/sale"
+        raise web.HTTPSeeOther(f"{waiting}?next={quote(wanted, safe='/')}")
+    raise PassNeeded("get a pass in the waiting room first", waiting_room=waiting)
+
+
+def is_https(request: web.Request) -> bool:
+    """Whether the shopper's side is encrypted, as the gate in front says."""
+    return request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+
+
+def _pass_tokens(request: web.Request) -> list[str]:
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    tokens = credentials.replace(",", " ").split() if scheme.lower() == SCHEME.lower() else []
+    cookie = request.cookies.get(pass_cookie(request.app[SETTINGS].room))
+    return [cookie, *tokens[:4]] if cookie else tokens[:4]
+
+
+def _is_good(request: web.Request, token: str) -> bool:
+    now = request.app[CLOCK].now_ms()
+    try:
+        return request.app[TOKENS].read_pass(token, request.app[SETTINGS].room, now).enter_at <= now
+    except (TokenInvalid, UnicodeError):
+        return False
+
+
+def _from_here(request: web.Request) -> bool:
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc in {
+        request.host,
+        request.headers.get("X-Forwarded-Host", request.host),
+    }
+
+
+def _set_cookie(request: web.Request, response: web.StreamResponse, name: str, value: str) -> None:
+    response.set_cookie(
+        name,
+        value,
+        path="/",
+        max_age=SESSION_MS // 1000,
+        httponly=True,
+        samesite="Lax",
+        secure=is_https(request),
+    )

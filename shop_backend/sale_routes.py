@@ -1,0 +1,135 @@
+"""The sale: everything under ``/sale``, for those who hold a pass.
+
+For scripts: ``POST /sale/orders`` takes ``{"key", "items": {product: quantity}}``, ``POST …/payment`` takes
+``{"card"}``, ``POST …/cancel`` takes ``{}``; each answers the order.
+"""
+
+from dataclasses import asdict
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from shop_backend import fields, guard
+from shop_backend.context import METRICS, ORDERS, wants_json
+from shop_backend.errors import ShopError
+from shop_backend.orders import Order
+from shop_backend.pages import page, redirect
+from shop_backend.problems import slug
+from shop_backend.settings import PROTECTED
+
+ORDER = "{order:[0-9a-f]{32}}"
+routes = web.RouteTableDef()
+
+
+@web.middleware
+async def guard_sale(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ask for the pass under ``/sale``, and tell the gate there how many units are left and held."""
+    if request.path != PROTECTED and not request.path.startswith(f"{PROTECTED}/"):
+        return await handler(request)
+    guard.require_pass(request)
+    response = await handler(request)
+    stock = await request.app[ORDERS].stock()
+    response.headers["Waitroom-Units-Left"] = str(sum(product.free for product in stock))
+    response.headers["Waitroom-Units-Held"] = str(sum(product.held for product in stock))
+    return response
+
+
+@routes.get("/sale")
+async def sale(request: web.Request) -> web.StreamResponse:
+    """What is left, and the order form."""
+    await guard.account_of(request)
+    stock = await request.app[ORDERS].stock()
+    if wants_json(request):
+        return web.json_response({"products": [asdict(product) for product in stock]})
+    return page(request, "sale.html", stock=stock, key=fields.new_order_key())
+
+
+@routes.post("/sale/orders")
+async def place(request: web.Request) -> web.StreamResponse:
+    """Place an order, which holds its units; the same key again answers the same order."""
+    orders, counter = request.app[ORDERS], request.app[METRICS].orders
+    try:
+        sent = await guard.posted(request)
+        account = await guard.signed_in(request)
+        products = [product.id for product in await orders.stock()]
+        order, new = await orders.place(account.id, fields.order_key(sent), fields.items(sent, products))
+    except ShopError as error:
+        counter.labels(slug(error)).inc()
+        raise
+    counter.labels("placed" if new else "repeated").inc()
+    return _answer(request, order, f"/sale/orders/{order.id}", status=201 if new else 200)
+
+
+@routes.get(f"/sale/orders/{ORDER}")
+async def order_page(request: web.Request) -> web.StreamResponse:
+    """The order to be paid; one that is over is shown with my orders, which needs no pass."""
+    order = await _order(request)
+    if wants_json(request) or order.state == "held":
+        return _shown(request, order)
+    return redirect(f"/orders/{order.id}")
+
+
+@routes.post(f"/sale/orders/{ORDER}/payment")
+async def pay(request: web.Request) -> web.StreamResponse:
+    """Pay an order once; the visit is then over, and the gate is told."""
+    orders, counter = request.app[ORDERS], request.app[METRICS].payments
+    try:
+        sent = await guard.posted(request)
+        account = await guard.signed_in(request)
+        order, now = await orders.pay(account.id, request.match_info["order"], fields.card(sent))
+    except ShopError as error:
+        counter.labels(slug(error)).inc()
+        raise
+    counter.labels("accepted" if now else "repeated").inc()
+    response = _answer(request, order, f"/orders/{order.id}")
+    response.headers["Waitroom-Command"] = "leave"
+    return response
+
+
+@routes.post(f"/sale/orders/{ORDER}/cancel")
+async def cancel(request: web.Request) -> web.StreamResponse:
+    """Give the units back."""
+    await guard.posted(request)
+    account = await guard.signed_in(request)
+    order = await request.app[ORDERS].cancel(account.id, request.match_info["order"])
+    return _answer(request, order, "/sale")
+
+
+@routes.get("/orders")
+async def my_orders(request: web.Request) -> web.StreamResponse:
+    """All orders of a buyer, newest first."""
+    account = await guard.signed_in(request)
+    orders = await request.app[ORDERS].of_account(account.id)
+    if wants_json(request):
+        return web.json_response({"orders": [_document(order) for order in orders]})
+    return page(request, "orders.html", orders=orders)
+
+
+@routes.get(f"/orders/{ORDER}")
+async def my_order(request: web.Request) -> web.StreamResponse:
+    """One order; when it is paid this is the confirmation."""
+    return _shown(request, await _order(request))
+
+
+async def _order(request: web.Request) -> Order:
+    account = await guard.signed_in(request)
+    return await request.app[ORDERS].find(account.id, request.match_info["order"])
+
+
+def _shown(request: web.Request, order: Order) -> web.StreamResponse:
+    if wants_json(request):
+        return web.json_response(_document(order))
+    return page(request, "order.html", order=order)
+
+
+def _answer(request: web.Request, order: Order, location: str, status: int = 200) -> web.StreamResponse:
+    if not wants_json(request):
+        return redirect(location)
+    return web.json_response(_document(order), status=status, headers={"Location": location})
+
+
+def _document(order: Order) -> dict[str, object]:
+    return {**asdict(order), "total_cents": order.total_cents}
+
+
+FORMS = {place: sale, pay: order_page, cancel: order_page}

@@ -1,0 +1,116 @@
+"""The units: how many of each product are free, held and sold, and the one way each number moves.
+
+A unit is free, then held for an order, then sold or free again. Every step is one conditional update, so
+the database itself refuses what must not be, whoever else is buying at the same time. All transactions
+take their locks in one order - orders, allowances, products, the latter two sorted - so none can deadlock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shop_backend.catalogue import LIMIT
+from shop_backend.database import Database
+from shop_backend.errors import LimitReached, NotEnough
+from shop_backend.tables import allowances, products
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A product and its units."""
+
+    id: str
+    name: str
+    description: str
+    price_cents: int
+    free: int
+    held: int
+    sold: int
+
+
+async def read_stock(connection: AsyncConnection) -> list[Stock]:
+    """All products in the order of the catalogue."""
+    columns = products.c
+    free = (columns.units - columns.held - columns.sold).label("free")
+    query = select(
+        columns.id, columns.name, columns.description, columns.price_cents, free, columns.held, columns.sold
+    )
+    rows = (await connection.execute(query.order_by(columns.position, columns.id))).all()
+    return [Stock(*row) for row in rows]
+
+
+async def allow(
+    database: Database, connection: AsyncConnection, account: str, items: Mapping[str, int]
+) -> None:
+    """Count units towards the buyer's limit.
+
+    Raises:
+        LimitReached: when it would be passed.
+    """
+    for product, quantity in sorted(items.items()):
+        insert = database.insert(allowances).values(account_id=account, product_id=product, quantity=quantity)
+        total = allowances.c.quantity + insert.excluded.quantity
+        counted = await connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["account_id", "product_id"],
+                set_={"quantity": total},
+                where=total <= LIMIT,
+            )
+        )
+        if counted.rowcount != 1:
+            raise LimitReached(
+                f"at most {LIMIT} units of a product for each buyer, over all orders", product=product
+            )
+
+
+async def disallow(connection: AsyncConnection, account: str, items: Mapping[str, int]) -> None:
+    """Take units off the buyer's count again."""
+    for product, quantity in sorted(items.items()):
+        await connection.execute(
+            update(allowances)
+            .where(allowances.c.account_id == account, allowances.c.product_id == product)
+            .values(quantity=allowances.c.quantity - quantity)
+        )
+
+
+async def hold(connection: AsyncConnection, items: Mapping[str, int]) -> None:
+    """Hold free units.
+
+    Raises:
+        NotEnough: when fewer are free.
+    """
+    for product, quantity in sorted(items.items()):
+        used = products.c.held + products.c.sold
+        done = await connection.execute(
+            update(products)
+            .where(products.c.id == product, used + quantity <= products.c.units)
+            .values(held=products.c.held + quantity)
+        )
+        if done.rowcount != 1:
+            left = await connection.scalar(select(products.c.units - used).where(products.c.id == product))
+            raise NotEnough(_shortage(left or 0), product=product, left=left or 0)
+
+
+async def sell(connection: AsyncConnection, items: Mapping[str, int]) -> None:
+    """Turn held units into sold ones."""
+    await _take_from_held(connection, items, sold=1)
+
+
+async def free(connection: AsyncConnection, items: Mapping[str, int]) -> None:
+    """Let held units go back."""
+    await _take_from_held(connection, items, sold=0)
+
+
+async def _take_from_held(connection: AsyncConnection, items: Mapping[str, int], *, sold: int) -> None:
+    for product, quantity in sorted(items.items()):
+        await connection.execute(
+            update(products)
+            .where(products.c.id == product)
+            .values(held=products.c.held - quantity, sold=products.c.sold + sold * quantity)
+        )
+
+
+def _shortage(left: int) -> str:
+    return "no unit of this product is free at this moment" if left <= 0 else f"only {left} left"

@@ -1,0 +1,122 @@
+"""The tables. Money is whole US cents, time is epoch milliseconds.
+
+What must never happen is forbidden here, by constraints: more units sold than there are (``stock``), more
+than two of a product to one buyer (``limit``), one request placed as two orders (``key``), an order paid
+twice (``one_payment``).
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "ix": "%(table_name)s_%(column_0_name)s",
+    }
+)
+
+products = Table(
+    "products",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("description", String(300), nullable=False),
+    Column("price_cents", Integer, nullable=False),
+    Column("units", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    Column("sold", Integer, nullable=False),
+    CheckConstraint("price_cents > 0", name="price"),
+    CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= units", name="stock"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("password_hash", String(200), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# A session is known by the hash of its token, so that a copy of the database signs nobody in.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("placed_at", BigInteger, nullable=False),
+    Column("held_until", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+    UniqueConstraint("account_id", "key"),
+    CheckConstraint("state IN ('held', 'paid', 'cancelled', 'expired')", name="state"),
+    Index(
+        "orders_holds",
+        "held_until",
+        sqlite_where=text("state = 'held'"),
+        postgresql_where=text("state = 'held'"),
+    ),
+)
+
+order_lines = Table(
+    "order_lines",
+    metadata,
+    Column("order_id", ForeignKey("orders.id"), primary_key=True),
+    Column("product_id", ForeignKey("products.id"), primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    Column("price_cents", Integer, nullable=False),
+    CheckConstraint("quantity BETWEEN 1 AND 2", name="quantity"),
+)
+
+# How many units of a product a buyer holds or has bought.
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("product_id", ForeignKey("products.id"), primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    CheckConstraint("quantity BETWEEN 0 AND 2", name="limit"),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("order_id", ForeignKey("orders.id"), nullable=False, index=True),
+    Column("state", String(10), nullable=False),
+    Column("amount_cents", Integer, nullable=False),
+    Column("card_ending", String(4), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("state IN ('accepted', 'declined')", name="state"),
+    Index(
+        "payments_one_payment",
+        "order_id",
+        unique=True,
+        sqlite_where=text("state = 'accepted'"),
+        postgresql_where=text("state = 'accepted'"),
+    ),
+)
