@@ -1,4 +1,4 @@
-"""The waiting page: one document with its style and script in it, compressed once and the same for everyone."""
+"""The waiting page: one document with style and script in it, compressed once and the same for everyone."""
 
 import base64
 import gzip
@@ -30,7 +30,7 @@ SECURE_HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer that is made once; ``gzip_body`` goes with ``Content-Encoding: gzip`` and the same headers."""
+    """An answer made once; ``gzip_body`` goes with ``Content-Encoding: gzip`` and the same headers."""
 
     body: bytes
     gzip_body: bytes
@@ -41,8 +41,16 @@ class Page:
 def render_page(room: Room, language: str = "en") -> Page:
     """The waiting page of a room, ready to send; the query string is read by the page itself."""
     script = _script()
-    html = environment(language).get_template("queue/waiting.html").render(
-        room=room.name, title=room.title, face="loading", css=Markup(style()), script=Markup(script)  # noqa: S704 - our own files
+    html = (
+        environment(language)
+        .get_template("queue/waiting.html")
+        .render(
+            room=room.name,
+            title=room.title,
+            face="loading",
+            css=Markup(style()),
+            script=Markup(script),  # noqa: S704 - our own files
+        )
     )
     body = html.encode()
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
@@ -73,7 +81,7 @@ def content_security_policy(script: str = "") -> str:
 
 @cache
 def environment(language: str) -> Environment:
-    """The templates in one language (so far without translations); a missing value is an error, all is escaped."""
+    """The templates in one language (so far without translations); all is escaped, a missing value fails."""
     env = Environment(
         loader=FileSystemLoader(_HERE.parent / "templates"),
         autoescape=True,
@@ -103,7 +111,7 @@ def style() -> str:
 
 @cache
 def _script() -> str:
-    """The page's modules as one, so that the first view is a single answer: their imports and exports fall away."""
+    """The page's modules as one, so that the first view is one answer; imports and exports fall away."""
     whole = "".join(_lean((_HERE / "static" / name).read_text()) for name in _MODULES)
     return re.sub(r"^(?:import .*;\n|export (?=const|function))", "", whole, flags=re.MULTILINE)
 

@@ -8,7 +8,8 @@ const language = navigator.languages.find((name) => name.split("-")[0] === page)
 const numbers = new Intl.NumberFormat(language);
 const ago = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const plurals = new Intl.PluralRules(language);
-const SAFE = ["presale", "drawing", "placed", "waiting", "unknown", "paused"];
+const SAFE = ["presale", "drawing", "placed", "waiting", "unknown", "held", "paused"];
+const LINE = ["waiting", "unknown", "held", "paused"];
 
 const fill = (text, values) => text.replace(/{(\w+)}/g, (whole, name) => values[name] ?? whole);
 const unit = (name) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "long" });
@@ -52,6 +53,7 @@ export function faceOf({ state, ticket, place, door, entry, hurdle }) {
   if (place === null) return "drawing";
   if (state.phase === "drawing") return "placed";
   if (place < state.called) return door ? "door" : "called";
+  if (state.units_left === 0 && state.units_held) return "held";
   return waitFor(aheadOf(place, state), state) ? "waiting" : "unknown";
 }
 
@@ -64,20 +66,19 @@ function figure(face, { state, place, door, entry }, now) {
   if (face === "placed") return [numbers.format(place + 1), T.your_place];
   if (face === "door") return people(door.before, T.before);
   if (face === "entering") return entry.enter_at - now > 1000 ? [countdown(entry.enter_at - now), T.until_entry] : [];
-  if (["waiting", "unknown", "paused"].includes(face) && place !== null) return people(aheadOf(place, state), T.ahead);
+  if (LINE.includes(face) && place !== null) return people(aheadOf(place, state), T.ahead);
   return [];
 }
 
 /** The small facts under the figure, by name; those that are not known are left out. */
 function facts(face, { state, ticket, place, readAt }, now) {
   const some = (faces, value) => (faces.includes(face) ? value() : null);
-  const line = ["waiting", "unknown", "paused"];
   return {
     taking_part: some(["presale", "drawing"], () => numbers.format(state.draw?.size ?? state.issued)),
     opens: some(["presale", "drawing", "scheduled"], () => time(state.opens_at, now)),
     opens_in: some(["placed"], () => countdown(state.opens_at - now)),
-    place: some(line, () => (place === null ? null : numbers.format(place + 1))),
-    units: some([...line, "placed", "presale"], () => (state.units_left === null ? null : numbers.format(state.units_left))),
+    place: some(LINE, () => (place === null ? null : numbers.format(place + 1))),
+    units: some([...LINE, "placed", "presale"], () => (state.units_left === null ? null : numbers.format(state.units_left))),
     ticket: some(["presale", "drawing", "placed"], () => (ticket ? String(ticket.number) : null)),
     updated: some(SAFE, () => ago.format(-Math.max(0, Math.round((now - readAt) / 1000)), "second")),
   };

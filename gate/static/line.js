@@ -15,11 +15,15 @@ export function placeOf(number, { phase, draw, presale_closes_at: drawn }) {
 /** How many places are called before this one. */
 export const aheadOf = (place, state) => Math.max(0, place - state.called);
 
-/** The wait in seconds as {low, high}, or null while nobody enters; the same rule as waitroom/forecast.py. */
-export function waitFor(ahead, { entering_per_minute: rate, show_rate: shows }) {
-  if (!(rate > 0)) return null;
-  const middle = ahead * shows / rate * 60;
-  return { low: middle * 0.6, high: middle * 1.4 };
+/** The wait in seconds as {low, high}, or null if nobody can tell; the same rule as waitroom/forecast.py. */
+export function waitFor(ahead, { entering_per_minute: measured, rate, allowed_per_minute: allowed = rate, show_rate: shows }) {
+  const seen = Math.min(measured, rate) || allowed;
+  const [slow, fast] = [Math.min(seen, allowed) / 60, Math.max(seen, allowed) / 60];
+  const entries = ahead * shows;
+  const spread = 2 * Math.sqrt(entries * (1 - shows) + 1);
+  const low = Math.floor(Math.max(0, entries - spread) / fast);
+  const high = Math.ceil((entries + spread) / slow + 6);
+  return high <= 86_400 ? { low, high } : null;
 }
 
 /** Seconds until the next look at the state: a tenth of the way to the next change, between the state's two bounds. */

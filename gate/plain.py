@@ -1,0 +1,197 @@
+"""The waiting page without JavaScript: made for one shopper, refreshes itself, and asks by plain forms.
+
+The forms post ``next`` to the same addresses that the script uses: ``…/ticket`` to join, with ``do=leave`` to
+leave the line, and ``…/pass`` to knock. A page at the door refreshes to an address with ``knock=1``, at which
+the gate knocks again for the shopper.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import urlencode
+
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+from babel.units import format_unit
+from markupsafe import Markup
+
+from gate.page import SECURE_HEADERS, content_security_policy, environment, style
+from waitroom.answers import AtDoor, Entered, Position
+from waitroom.room import Line, Phase, Room, phase
+
+Hurdle = Literal["signin", "spent", "once", "left"]
+"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, or having left."""
+
+_SAFE = frozenset({"presale", "drawing", "placed", "waiting", "unknown", "held", "paused"})
+_LINE = frozenset({"waiting", "unknown", "held", "paused"})
+_NEAR_S, _FAR_S, _STILL_S = 5, 15, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that a plain page depends on.
+
+    Attributes:
+        next_path: where in the shop this shopper wanted to go; a path on this site, already checked.
+        position: where their ticket stands; None without a ticket.
+        wait: the forecast, in seconds.
+        answer: what a knock was just answered with.
+        location: where a shopper who is let in goes.
+    """
+
+    room: Room
+    line: Line
+    now_ms: int
+    next_path: str = "/"
+    position: Position | None = None
+    wait: tuple[float, float] | None = None
+    answer: AtDoor | Entered | None = None
+    location: str = "/"
+    hurdle: Hurdle | None = None
+    store_away: bool = False
+    language: str = "en"
+
+    @property
+    def ahead(self) -> int | None:
+        """How many places are called before this one."""
+        return None if self.position is None else self.position.ahead
+
+    @property
+    def address(self) -> str:
+        """This page's own address."""
+        knock = {"knock": "1"} if isinstance(self.answer, AtDoor) else {}
+        return f"/waitroom/{self.room.name}?{urlencode({'plain': '1', **knock, 'next': self.next_path})}"
+
+
+def plain_headers() -> dict[str, str]:
+    """The headers of every plain page; it is one shopper's, so nobody keeps it."""
+    return {
+        **SECURE_HEADERS,
+        "Content-Security-Policy": content_security_policy(),
+        "Cache-Control": "no-store",
+    }
+
+
+def render_plain(scene: Scene) -> str:
+    """The page for this shopper at this moment."""
+    face = _face(scene)
+    template = environment(scene.language).get_template("queue/plain.html")
+    return template.render(
+        scene=scene,
+        room=scene.room.name,
+        title=scene.room.title,
+        css=Markup(style()),  # noqa: S704 - our own file
+        face=face,
+        refresh=_refresh(face, scene),
+        values={"time": _time(_next_change(scene), scene.language), "wait": _wait(face, scene)},
+        people=_people(face, scene),
+        countdown=_countdown(face, scene),
+        facts=_facts(face, scene),
+        safe=face in _SAFE,
+    )
+
+
+def _face(scene: Scene) -> str:
+    """The face, by the same order as faceOf in face.js."""
+    now = phase(scene.room.schedule, scene.line, scene.now_ms)
+    if isinstance(scene.answer, Entered):
+        return "entering"
+    if now in {Phase.SOLD_OUT, Phase.CLOSED}:
+        return now
+    if scene.hurdle:
+        return scene.hurdle
+    if now is Phase.SCHEDULED:
+        return now
+    if scene.position is None:
+        return "join"
+    return _face_in_line(now, scene, scene.position)
+
+
+def _face_in_line(now: Phase, scene: Scene, position: Position) -> str:
+    if now in {Phase.PRESALE, Phase.PAUSED}:
+        return now
+    if position.place is None:
+        return "drawing"
+    if now is Phase.DRAWING:
+        return "placed"
+    if position.called:
+        return "door" if scene.answer else "called"
+    if scene.line.units_left == 0 and scene.line.units_held:
+        return "held"
+    return "waiting" if scene.wait else "unknown"
+
+
+def _refresh(face: str, scene: Scene) -> tuple[int, str]:
+    """After how many seconds the page loads which address."""
+    if isinstance(scene.answer, Entered):
+        return max(0, math.ceil((scene.answer.enter_at - scene.now_ms) / 1000)), scene.location
+    if isinstance(scene.answer, AtDoor):
+        return max(1, math.ceil((scene.answer.knock_again_at - scene.now_ms) / 1000)), scene.address
+    if face not in {*_SAFE, "called", "scheduled"}:
+        return _STILL_S, scene.address
+    near = face in {"drawing", "called"} or (scene.ahead is not None and scene.ahead < 30)
+    return _NEAR_S if near else _FAR_S, scene.address
+
+
+def _next_change(scene: Scene) -> int:
+    """When the phase changes next, as far as the schedule says (epoch ms)."""
+    schedule = scene.room.schedule
+    changes = (schedule.presale_opens_at, schedule.presale_closes_at)
+    return next((at for at in changes if at is not None and at > scene.now_ms), schedule.opens_at)
+
+
+def _time(at_ms: int, language: str) -> str:
+    """A time of day; the reader's own zone is not known here."""
+    when = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{format_datetime(when, 'EEEE d MMMM, HH:mm', locale=language)} UTC"
+
+
+def _countdown(face: str, scene: Scene) -> str:
+    """The time left until the next change of phase, as 04:12 or 1:04:12, on the faces that wait for one."""
+    left = math.ceil((_next_change(scene) - scene.now_ms) / 1000)
+    if face not in {"scheduled", "presale"} or left <= 0:
+        return ""
+    hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
+    return (f"{hours}:" if hours else "") + f"{minutes:02}:{seconds:02}"
+
+
+def _wait(face: str, scene: Scene) -> str:
+    """The wait in words, as face.js has it; empty where there is none and when it is under a minute."""
+    if isinstance(scene.answer, AtDoor):
+        return _unit(_refresh(face, scene)[0], "second", scene)
+    if face != "waiting" or scene.wait is None or scene.wait[1] < 60:
+        return ""
+    low, high = scene.wait
+    name, size = ("minute", 60) if high < 7200 else ("hour", 3600)
+    first, last = max(1, math.floor(low / size)), math.ceil(high / size)
+    return (f"{first}–" if first < last else "") + _unit(last, name, scene)  # noqa: RUF001 - a range
+
+
+def _unit(number: int, name: str, scene: Scene) -> str:
+    return format_unit(number, name, locale=scene.language)
+
+
+def _people(face: str, scene: Scene) -> int | None:
+    """The count that stands big on the page: before this shopper at the door, or ahead in the line."""
+    if isinstance(scene.answer, AtDoor):
+        return scene.answer.before
+    return scene.ahead if face in _LINE else None
+
+
+def _facts(face: str, scene: Scene) -> dict[str, str]:
+    """The small facts, by the names of their labels."""
+    line, position = scene.line, scene.position
+    place = None if position is None or position.place is None else position.place + 1
+    opens = face in {"scheduled", "presale", "drawing"}
+    known = {
+        "place": place if face in _LINE | {"placed"} else None,
+        "taking_part": (line.presale_size or line.issued) if face in {"presale", "drawing"} else None,
+        "units": line.units_left if face in _SAFE else None,
+    }
+    numbers = {
+        name: format_decimal(value, locale=scene.language)
+        for name, value in known.items()
+        if value is not None
+    }
+    return {**numbers, **({"opens": _time(scene.room.schedule.opens_at, scene.language)} if opens else {})}
