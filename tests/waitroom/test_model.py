@@ -1,0 +1,373 @@
+"""The model of a line keeps the invariants that the scripts are held to, whatever happens to it."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from waitroom.model import RETRY_MS, AtDoor, Entered, Model, Refused
+from waitroom.pace import CALL_EVERY_MS, KNOCK_GRACE_MS, LEAD_MS
+from waitroom.room import Hold, Pace
+
+NOW = 1_432_033_200_000
+VISIT = 60_000
+
+
+def line(
+    tickets: int = 20, *, rate: float = 60, capacity: int | None = None, burst: int = 5, longest: int = VISIT
+) -> Model:
+    """A line that so many have joined, its first places called."""
+    model = Model(Pace(rate, capacity, burst, VISIT, longest))
+    for number in range(tickets):
+        assert model.join(NOW, number.to_bytes(32)) == number
+    if tickets:
+        model.call(NOW)
+    return model
+
+
+# ---- Taking a ticket
+
+
+def test_a_repeated_join_gets_the_same_number() -> None:
+    """I9: the same entropy is the same ticket for two minutes; I1: the next one is the next number."""
+    model = line(0)
+    assert [model.join(NOW, bytes([each])) for each in (1, 2, 1, 2, 3)] == [0, 1, 0, 1, 2]
+    assert model.join(NOW + RETRY_MS - 1, b"\x01") == 0
+    assert model.join(NOW + RETRY_MS, b"\x01") == 3
+
+
+def test_one_identity_holds_one_ticket_until_its_visit_is_over() -> None:
+    """Another entropy, or a visit under way, makes no second ticket; after the visit it is a new one."""
+    model = line(0)
+    assert model.join(NOW, b"a", "mi") == model.join(NOW, b"b", "mi") == 0
+    model.call(NOW)
+    assert isinstance(model.knock(NOW, 0, 0, "mi"), Entered)
+    assert model.join(NOW + VISIT - 1, b"c", "mi") == 0
+    assert model.join(NOW + VISIT, b"c", "mi") == 1
+    model.leave(1, 1)
+    assert model.join(NOW + VISIT, b"c", "mi") == 2
+
+
+def test_a_room_may_let_everyone_in_just_once() -> None:
+    """There an identity whose visit is over gets no new ticket."""
+    model = Model(Pace(60, None, 5, VISIT, VISIT), once=True)
+    assert model.join(NOW, b"a", "mi") == 0
+    model.call(NOW)
+    model.knock(NOW, 0, 0, "mi")
+    assert model.join(NOW + VISIT, b"b", "mi") == Refused("once")
+
+
+def test_a_ticket_enters_only_for_the_identity_that_holds_it() -> None:
+    """A copied ticket is spent for anyone else."""
+    model = line(0)
+    model.join(NOW, b"a", "mi")
+    model.call(NOW)
+    assert model.knock(NOW, 0, 0, "thief") == Refused("spent")
+
+
+def test_the_presale_is_frozen_once() -> None:
+    """Its size stays what it was when the first gate asked."""
+    model = line(3)
+    assert model.freeze() == 3
+    model.join(NOW, b"later")
+    assert model.freeze() == 3
+
+
+def test_counters_heal_and_never_fall() -> None:
+    """I1 and I3: after a loss they rise to the highest that was seen."""
+    model = line(3)
+    model.heal(10, 5)
+    model.heal(1, 1)
+    assert (model.issued, model.called) == (10, 5)
+    assert model.join(NOW, b"next") == 10
+
+
+# ---- Calling
+
+
+def test_calls_keep_their_distance() -> None:
+    """A call right after another does nothing."""
+    model = line()
+    model.coming.clear()
+    assert model.called == 7
+    assert model.call(NOW + CALL_EVERY_MS - 1) == 0
+    assert model.call(NOW + CALL_EVERY_MS) == 7
+
+
+def test_who_comes_counts_as_shown_and_who_does_not_as_lapsed() -> None:
+    """The show rate follows the crowd; who comes late is still let in."""
+    model = line()
+    model.knock(NOW + 1000, 0, 0)
+    assert (model.shown, model.lapsed) == (1, 0)
+    model.call(NOW + LEAD_MS)
+    assert model.lapsed == 6
+    assert model.show_rate < 0.3
+    assert isinstance(model.knock(NOW + LEAD_MS, 3, 3), Entered)
+    assert model.shown < 1
+
+
+def test_the_head_of_the_line_vanishes_and_costs_nobody_anything() -> None:
+    """I8: a place that came to the door and went is gone two seconds after its next knock was due."""
+    model = line(rate=60, capacity=1, burst=1)
+    model.called = 3
+    model.knock(NOW, 0, 0)
+    waiting = model.knock(NOW, 1, 1)
+    assert waiting == AtDoor(0, NOW + 1000)
+    model.knock(NOW, 2, 2)
+    model.leave(0, 0)
+    assert model.knock(NOW + 1000 + KNOCK_GRACE_MS - 1, 2, 2) == AtDoor(1, NOW + 3999)
+    assert model.knock(NOW + 1000 + KNOCK_GRACE_MS, 2, 2) == Entered(NOW + 3000, NOW + 3000 + VISIT)
+
+
+def test_nobody_is_called_while_the_last_units_are_in_baskets() -> None:
+    """Left none but some held: wait; some left again: go on."""
+    model = line()
+    model.coming.clear()
+    model.units(0, 2)
+    assert model.call(NOW + 1000) == 0
+    model.units(1, 1)
+    assert model.call(NOW + 2000) == 7
+
+
+def test_the_last_unit_sold_is_the_end() -> None:
+    """Nothing left and nothing held is sold out, until a restock."""
+    model = line()
+    model.units(0, 0)
+    assert model.call(NOW + 1000) == 0
+    assert model.knock(NOW, 0, 0) == model.join(NOW, b"late") == Refused("sold_out")
+    model.hold(NOW, Hold.RESTOCK)
+    assert isinstance(model.knock(NOW, 0, 0), Entered)
+
+
+# ---- The door
+
+
+def test_a_repeated_knock_gets_the_same_pass() -> None:
+    """I9: while the visit lasts the answer is the same, paused or not; then the ticket is spent."""
+    model = line()
+    first = model.knock(NOW, 0, 0)
+    assert first == Entered(NOW, NOW + VISIT)
+    model.hold(NOW, Hold.PAUSE)
+    assert model.knock(NOW + VISIT - 1, 0, 0) == first
+    model.hold(NOW, Hold.RESUME)
+    assert model.knock(NOW + VISIT, 0, 0) == Refused("spent")
+
+
+def test_who_is_not_called_is_told_how_many_come_first() -> None:
+    """A place past the called ones hears its distance."""
+    assert line().knock(NOW, 9, 9) == Refused("not_called", 2)
+
+
+def test_the_burst_goes_in_at_once_and_then_one_by_one() -> None:
+    """Five enter back to back, the sixth is booked a second ahead, the one after it waits."""
+    model = line()
+    answers = [model.knock(NOW, place, place) for place in range(5)]
+    assert answers == [Entered(NOW, NOW + VISIT)] * 5
+    assert model.knock(NOW, 6, 6) == Entered(NOW + 1000, NOW + 1000 + VISIT)
+    assert model.knock(NOW, 5, 5) == Entered(NOW + 2000, NOW + 2000 + VISIT)
+    model.call(NOW + CALL_EVERY_MS)
+    assert model.knock(NOW, 7, 7) == AtDoor(0, NOW + 2000)
+    assert model.knock(NOW, 8, 8) == AtDoor(1, NOW + 3000)
+
+
+def test_of_those_at_the_door_the_lowest_goes_first() -> None:
+    """I7: one spot, and a later place that knocks as it gets free still stands behind."""
+    model = line(capacity=1)
+    model.called = 4
+    model.knock(NOW, 0, 0)
+    assert model.knock(NOW, 2, 2) == AtDoor(0, NOW + 1000)
+    assert model.knock(NOW, 1, 1) == AtDoor(0, NOW + 1000)
+    model.leave(0, 0)
+    assert model.knock(NOW + 500, 3, 3) == AtDoor(2, NOW + 20_500)
+    assert model.knock(NOW + 500, 2, 2) == AtDoor(1, NOW + 1500)
+    assert isinstance(model.knock(NOW + 1000, 1, 1), Entered)
+
+
+# ---- Going
+
+
+def test_activity_extends_a_visit_up_to_its_longest() -> None:
+    """A sliding visit lasts as long as it is used, within its pass; what has ended stays ended."""
+    model = line(longest=100_000)
+    model.knock(NOW, 0, 0)
+    assert model.touch(NOW + 30_000, 0)
+    assert model.visits[0].ends_at == NOW + 90_000
+    assert model.touch(NOW + 80_000, 0)
+    assert model.visits[0].ends_at == NOW + 100_000
+    assert not model.touch(NOW + 100_000, 0)
+    assert not model.touch(NOW, 1)
+
+
+def test_a_freed_spot_is_counted_once() -> None:
+    """Whether left or run out, each visit counts once into the pace at which visits end."""
+    model = line(capacity=5)
+    model.knock(NOW, 0, 0)
+    model.knock(NOW, 1, 1)
+    model.leave(0, 0)
+    model.leave(0, 0)
+    assert model.leaving == 1
+    model.call(NOW + VISIT)
+    assert model.leaving == pytest.approx(1.25)
+    assert not model.visits
+
+
+def test_a_ticket_given_back_leaves_the_door() -> None:
+    """Whoever leaves the line is no longer before anyone."""
+    model = line(capacity=0)
+    model.called = 2
+    model.knock(NOW, 0, 0)
+    assert model.knock(NOW, 1, 1) == AtDoor(1, NOW + 20_000)
+    model.leave(0, 0)
+    assert model.knock(NOW, 0, 0) == Refused("spent")
+    assert model.knock(NOW, 1, 1) == AtDoor(0, NOW + 1000)
+
+
+# ---- The operator
+
+
+def test_a_pause_keeps_the_door_and_gives_everyone_time_to_return() -> None:
+    """During a pause nobody lapses; after it, those at the door and on the way have the lead time."""
+    model = line(capacity=0)
+    model.called = 2
+    model.knock(NOW, 1, 1)
+    model.hold(NOW, Hold.PAUSE)
+    model.hold(NOW + 1, Hold.PAUSE)
+    assert model.paused_at == NOW
+    assert model.knock(NOW, 0, 0) == Refused("paused")
+    assert model.call(NOW + 600_000) == 0
+    assert (model.door, set(model.coming)) == ([1], {0})
+    later = NOW + 600_000
+    model.hold(later, Hold.RESUME)
+    model.hold(later, Hold.RESUME)
+    model.call(later + LEAD_MS - 1)
+    assert (model.door, 0 in model.coming) == ([1], True)
+    model.call(later + LEAD_MS)
+    assert (model.door, 0 in model.coming) == ([], False)
+
+
+def test_a_closed_room_stays_closed() -> None:
+    """No restock brings it back."""
+    model = line()
+    for action in (Hold.SOLD_OUT, Hold.CLOSE, Hold.RESTOCK):
+        model.hold(NOW, action)
+    assert model.join(NOW, b"late") == model.knock(NOW, 0, 0) == Refused("closed")
+
+
+class AnySale(RuleBasedStateMachine):
+    """Shoppers, gates and an operator do what they like, in any order."""
+
+    @initialize(
+        rate=st.sampled_from([6, 60, 77, 6000]),
+        capacity=st.none() | st.integers(0, 5),
+        burst=st.integers(1, 3),
+    )
+    def found(self, rate: float, capacity: int | None, burst: int) -> None:
+        """A room opens; forty have joined."""
+        self.now = NOW
+        self.model = line(40, rate=rate, capacity=capacity, burst=burst, longest=2 * VISIT)
+        self.answers: dict[int, Entered] = {}
+        self.entries: list[tuple[int, Fraction]] = []
+        self.called = 0
+        self.allowed = Fraction(0)
+        self.since = Fraction(NOW)
+        self.most_burst = burst
+
+    @rule(ms=st.sampled_from([0, 1, 100, 250, 1000, 2000, 7000, VISIT]))
+    def time_passes(self, ms: int) -> None:
+        """Some gate calls after a while."""
+        self.now += ms
+        self.model.call(self.now)
+
+    @rule(entropy=st.binary(min_size=1, max_size=1))
+    def join(self, entropy: bytes) -> None:
+        """A shopper comes, or comes again."""
+        issued = self.model.issued
+        number = self.model.join(self.now, entropy)
+        assert issued in {number, self.model.issued}
+
+    @rule(data=st.data())
+    def knock(self, data: st.DataObject) -> None:
+        """Anyone knocks, called or not, present or not, spent or not."""
+        model, place = self.model, data.draw(st.integers(0, self.model.issued - 1))
+        spent, lasting = place in model.spent, place in model.visits and model.visits[place].lasts(self.now)
+        answer = model.knock(self.now, place, place)
+        if isinstance(answer, Entered):
+            if lasting:
+                assert answer == self.answers[place]
+                return
+            assert not spent
+            assert place < model.called
+            assert answer.enter_at >= self.now
+            self.answers[place] = answer
+            since = (answer.enter_at - self.since) / Fraction(model.interval)
+            self.entries.append((answer.enter_at, self.allowed + since))
+            inside = sum(visit.lasts(self.now) for visit in model.visits.values())
+            assert model.pace.capacity is None or inside <= model.pace.capacity
+        else:
+            assert not lasting
+        if isinstance(answer, AtDoor):
+            assert answer.before == sum(other < place for other in model.door)
+            assert self.now + 1000 <= answer.knock_again_at <= self.now + 20_000
+
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        """Someone is done, or gives up."""
+        place = data.draw(st.integers(0, self.model.called))
+        self.model.leave(place, place)
+        assert place not in self.model.door
+
+    @precondition(lambda self: self.model.visits)
+    @rule(data=st.data())
+    def touch(self, data: st.DataObject) -> None:
+        """A visitor is active: never beyond the pass."""
+        place = data.draw(st.sampled_from(sorted(self.model.visits)))
+        self.model.touch(self.now, place)
+        assert self.model.visits[place].ends_at <= self.answers[place].expires_at
+
+    @rule(action=st.sampled_from([Hold.PAUSE, Hold.RESUME]))
+    def hold(self, action: Hold) -> None:
+        """The operator halts the door or lets it go on."""
+        self.model.hold(self.now, action)
+
+    @rule(
+        rate=st.sampled_from([6, 60, 77, 6000]),
+        capacity=st.none() | st.integers(0, 5),
+        burst=st.integers(1, 3),
+    )
+    def set_pace(self, rate: float, capacity: int | None, burst: int) -> None:
+        """The operator changes everything at once."""
+        model = self.model
+        booked = model.tat - model.pace.burst * model.interval
+        turn = max(self.since, Fraction(max(float(self.now), booked)))
+        self.allowed += (turn - self.since) / Fraction(model.interval)
+        self.since = turn
+        self.most_burst = max(self.most_burst, burst)
+        model.set_pace(self.now, Pace(rate, capacity, burst, VISIT, 2 * VISIT))
+
+    @invariant()
+    def counters_only_grow(self) -> None:
+        """I3, and nobody is called who has not joined."""
+        assert self.called <= self.model.called <= self.model.issued
+        self.called = self.model.called
+
+    @invariant()
+    def no_window_exceeds_rate_and_burst(self) -> None:
+        """I5, with every rate that was in force."""
+        for first, (_, start) in enumerate(self.entries):
+            for last in range(first, len(self.entries)):
+                assert last - first + 1 <= self.most_burst + self.entries[last][1] - start
+
+    @invariant()
+    def a_place_is_in_one_spot(self) -> None:
+        """The door is in order and knows until when; nobody is at the door, on the way and inside at once."""
+        model = self.model
+        assert model.door == sorted(model.knocks)
+        assert not set(model.door) & set(model.coming)
+        assert not set(model.door) & set(model.visits)
+        assert set(self.answers) <= model.spent
+
+
+TestAnySale = AnySale.TestCase
+TestAnySale.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
