@@ -87,7 +87,12 @@ class WaitingRoom:
         """
         fields = settings_fields(self.room.schedule, self.room.pace)
         commitment = self.commitment
-        args: list[str | bytes | float] = [self._clock.now_ms(), commitment.secret, commitment.document, *fields]
+        args: list[str | bytes | float] = [
+            self._clock.now_ms(),
+            commitment.secret,
+            commitment.document,
+            *fields,
+        ]
         keys = [self.keys.line, self.keys.settings, self.keys.log]
         line, settings = await self._store.run("found", keys, args)
         self._read(line, settings, visits=0, at_door=0, coming=0)
@@ -199,13 +204,15 @@ class WaitingRoom:
             raise NotCalled(rest[0])
         raise Spent if result == "spent" else NotOpen(phase_name)
 
-    async def go_straight_in(self, entropy: bytes, identity: str = "") -> tuple[Ticket, Entered | None]:
+    async def go_straight_in(
+        self, entropy: bytes, identity: str = "", held: Ticket | None = None
+    ) -> tuple[Ticket, Entered | None]:
         """Join, call and knock at once, for a shopper who comes while nobody waits; None: the line it is.
 
         Raises:
             NotJoinable, OneVisitOnly, StoreAway: as for ``join``.
         """
-        joined = await self.join(entropy, identity)
+        joined = await self.join(entropy, identity, held)
         await self.tick(force=True)
         try:
             answer = await self.knock(joined.ticket)

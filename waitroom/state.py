@@ -7,7 +7,7 @@ from typing import Any
 
 from waitroom.line import WaitingRoom
 from waitroom.presale import Commitment
-from waitroom.room import JOINABLE, Line
+from waitroom.room import JOINABLE, Line, Pace
 
 NEAR_S = 2
 FAR_S = 20
@@ -44,6 +44,7 @@ def build_state(waiting_room: WaitingRoom, now_ms: int) -> State:
         "called": line.called,
         "entering_per_minute": round(line.entering_per_minute, 2),
         "rate": room.pace.rate,
+        "allowed_per_minute": round(_allowed(room.pace), 2),
         "show_rate": round(line.show_rate, 4),
         "units_left": line.units_left,
         "units_held": line.units_held,
@@ -57,6 +58,13 @@ def build_state(waiting_room: WaitingRoom, now_ms: int) -> State:
     }
     body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     return State(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', now_ms)
+
+
+def _allowed(pace: Pace) -> float:
+    """Entries a minute that the limits allow in the long run."""
+    if pace.capacity is None:
+        return pace.rate
+    return min(pace.rate, pace.capacity / pace.visit_ms * 60_000)
 
 
 def describe_draw(commitment: Commitment, line: Line) -> dict[str, Any]:

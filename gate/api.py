@@ -1,0 +1,215 @@
+"""The addresses of one room: the page, the public documents, the ticket and the pass."""
+
+import json
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from gate import shopper
+from gate.bodies import entropy_in, is_form, read_json
+from gate.gate import Gate, Handler, LiveRoom, no_store
+from gate.page import render_page
+from gate.paths import safe_next
+from gate.plain_pages import PlainPages
+from gate.problems import BadRequest
+from waitroom import draw
+from waitroom.answers import AtDoor, Position
+from waitroom.forecast import wait
+from waitroom.room import Phase
+from waitroom.state import describe_draw
+from waitroom.tickets import Ticket, pass_cookie, ticket_cookie
+
+LOG_PAGE = 1000
+_BRIEFLY = "public, max-age=1"
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+class RoomApi:
+    """The handlers of one room's addresses."""
+
+    def __init__(self, gate: Gate, room: LiveRoom) -> None:
+        self._gate = gate
+        self._room = room
+        self._page = render_page(room.waiting.room)
+        self._plain = PlainPages(gate, room)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Put the room's addresses into an application."""
+        base = f"/waitroom/{self._room.name}"
+        addresses: dict[str, tuple[str, dict[str, Handler]]] = {
+            "page": ("", {"GET": self.page}),
+            "state": ("/state", {"GET": self.state}),
+            "ticket": ("/ticket", {"GET": self.ticket, "POST": self.join, "DELETE": self.leave_line}),
+            "pass": ("/pass", {"POST": self.knock, "DELETE": self.leave_shop}),
+            "draw": ("/draw", {"GET": self.draw}),
+            "roll": ("/roll", {"GET": self.roll}),
+            "log": ("/log", {"GET": self.log}),
+        }
+        for route, (path, methods) in addresses.items():
+            app.router.add_route("*", base + path, self._gate.endpoint(route, methods))
+
+    # ---- For everyone alike
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The waiting page; with ``?plain=1`` the one for a browser without JavaScript."""
+        if "plain" in request.query:
+            return await self._plain.page(request)
+        page = self._page
+        if request.headers.get(hdrs.IF_NONE_MATCH) == page.etag:
+            return web.Response(status=304, headers=page.headers)
+        if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+            return web.Response(body=page.gzip_body, headers={**page.headers, hdrs.CONTENT_ENCODING: "gzip"})
+        return web.Response(body=page.body, headers=page.headers)
+
+    async def state(self, request: web.Request) -> web.Response:
+        """The public state, from memory."""
+        state = self._room.state
+        headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: _BRIEFLY, hdrs.ETAG: state.etag}
+        if request.headers.get(hdrs.IF_NONE_MATCH) == state.etag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=state.body, headers=headers)
+
+    async def draw(self, _request: web.Request) -> web.Response:
+        """The draw's documents: the commit document byte for byte, and all that has been published since."""
+        waiting = self._room.waiting
+        if not waiting.room.schedule.has_presale:
+            raise web.HTTPNotFound(text="this room has no presale, so nothing is drawn")
+        document = describe_draw(waiting.commitment, waiting.line) | {
+            "room": waiting.room.name,
+            "rounds": draw.ROUNDS,
+            "commit": waiting.commitment.document.decode(),
+        }
+        age = _FOREVER if waiting.line.seed else _BRIEFLY
+        return web.json_response(document, headers={hdrs.CACHE_CONTROL: age})
+
+    async def roll(self, request: web.Request) -> web.StreamResponse:
+        """The presale's leaves, 32 bytes each in order of number, once they are drawn."""
+        waiting = self._room.waiting
+        line = waiting.line
+        if line.presale_size is None or line.root is None:
+            raise web.HTTPNotFound(text="the roll is published when the presale is over and drawn")
+        headers = {
+            hdrs.CONTENT_TYPE: "application/octet-stream",
+            hdrs.CACHE_CONTROL: _FOREVER,
+            hdrs.ETAG: f'"{line.root.hex()}"',
+        }
+        if request.headers.get(hdrs.IF_NONE_MATCH) == headers[hdrs.ETAG]:
+            return web.Response(status=304, headers=headers)
+        response = web.StreamResponse(headers=headers)
+        response.content_length = 32 * line.presale_size
+        await response.prepare(request)
+        if request.method != hdrs.METH_HEAD:
+            async for piece in self._gate.store.read_bytes(waiting.keys.roll):
+                await response.write(piece)
+        await response.write_eof()
+        return response
+
+    async def log(self, request: web.Request) -> web.Response:
+        """The public record after the entry ``after``, a page at a time; ``next`` leads to the following page."""
+        after = request.query.get("after", "0")
+        if not (after.isascii() and len(after) <= 40 and after.replace("-", "", 1).isdigit()):
+            raise BadRequest("after must be the id of an entry, such as 1432033200000-0")
+        entries = await self._gate.store.read_stream(self._room.waiting.keys.log, after, LOG_PAGE)
+        more = entries[-1][0] if len(entries) == LOG_PAGE else None
+        document = {"entries": [{"id": entry_id, **fields} for entry_id, fields in entries], "next": more}
+        return web.json_response(document, headers={hdrs.CACHE_CONTROL: _BRIEFLY})
+
+    # ---- For one shopper
+
+    async def join(self, request: web.Request) -> web.Response:
+        """Take a ticket."""
+        if is_form(request):
+            return await self._plain.join(request)
+        entropy = entropy_in(await read_json(request))
+        identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
+        held = shopper.find_ticket(self._gate, request, self._room.name)
+        joined = await self._room.waiting.join(entropy, identity, held)
+        token, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
+        document = self._describe(joined.ticket, self._room.waiting.position(joined.ticket))
+        document["leaf"] = draw.leaf(joined.ticket.id, entropy).hex()
+        document["token"] = token
+        return _json(document, 201 if joined.new else 200, set_cookie)
+
+    async def ticket(self, request: web.Request) -> web.Response:
+        """Where this ticket stands; arithmetic in memory."""
+        ticket = shopper.read_ticket(self._gate, request, self._room.name)
+        return _json(self._describe(ticket, self._room.waiting.position(ticket)))
+
+    async def leave_line(self, request: web.Request) -> web.Response:
+        """Give the ticket up."""
+        ticket = shopper.read_ticket(self._gate, request, self._room.name)
+        await self._room.waiting.leave_line(ticket)
+        return self._gone(request, ticket_cookie(self._room.name))
+
+    async def knock(self, request: web.Request) -> web.Response:
+        """Ask to be let in."""
+        if is_form(request):
+            return await self._plain.knock(request)
+        body = await read_json(request)
+        ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
+        answer = await self._room.waiting.knock(ticket)
+        if isinstance(answer, AtDoor):
+            left_ms = max(0, answer.knock_again_at - self._gate.clock.now_ms())
+            at_door = {
+                "place": answer.place,
+                "before": answer.before,
+                "knock_again_at": answer.knock_again_at,
+                "retry_after_s": left_ms / 1000,
+            }
+            return _json(at_door, 202)
+        token, set_cookie = shopper.give_pass(self._gate, request, shopper.pass_for(ticket, answer))
+        document = {
+            "place": answer.place,
+            "enter_at": answer.enter_at,
+            "expires_at": answer.expires_at,
+            "location": self._location(body.get("next")),
+            "token": token,
+        }
+        return _json(document, 201, set_cookie)
+
+    async def leave_shop(self, request: web.Request) -> web.Response:
+        """End the visit; without one there is nothing to end, and that is fine."""
+        granted = shopper.find_pass(self._gate, request, self._room.name)
+        if granted is not None:
+            await self._room.waiting.leave_shop(granted)
+        return self._gone(request, pass_cookie(self._room.name))
+
+    # ---- Within
+
+    def _describe(self, ticket: Ticket, position: Position) -> dict[str, Any]:
+        phase = self._room.waiting.phase()
+        expected = None
+        if position.ahead is not None and phase is Phase.OPEN:
+            expected = wait(-1 if position.called else position.ahead, self._room.flow())
+        return {
+            "room": ticket.room,
+            "number": ticket.number,
+            "ticket": ticket.id.hex(),
+            "place": position.place,
+            "ahead": position.ahead,
+            "called": position.called,
+            "wait": None if expected is None else {"low_s": expected[0], "high_s": expected[1]},
+            "phase": phase,
+            "next": _next_step(phase, called=position.called),
+        }
+
+    def _location(self, wanted: object) -> str:
+        path = safe_next(wanted) if isinstance(wanted, str) else None
+        return path or next(iter(self._room.waiting.room.protect), "/")
+
+    def _gone(self, request: web.Request, name: str) -> web.Response:
+        gone = shopper.take_back(self._gate, request, name)
+        return web.Response(status=204, headers=no_store(**{hdrs.SET_COOKIE: gone}))
+
+
+def _next_step(phase: Phase, *, called: bool) -> str:
+    if phase in {Phase.SOLD_OUT, Phase.CLOSED}:
+        return "leave"
+    return "knock" if called and phase is Phase.OPEN else "wait"
+
+
+def _json(document: dict[str, Any], status: int = 200, set_cookie: str | None = None) -> web.Response:
+    headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"}
+    if set_cookie is not None:
+        headers[hdrs.SET_COOKIE] = set_cookie
+    return web.Response(body=json.dumps(document).encode(), status=status, headers=headers)

@@ -1,0 +1,111 @@
+"""Two applications of one gate: the public listener, and the operator's on a port of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from gate.api import RoomApi
+from gate.bodies import MOST_BYTES
+from gate.door import Door, set_cookies
+from gate.gate import GATE, Gate, LiveRoom
+from gate.logs import log_events
+from gate.proxy import Upstream
+from waitroom.clock import Clock
+from waitroom.errors import StoreAway
+from waitroom.events import fan_out
+from waitroom.line import WaitingRoom
+from waitroom.metrics import LineMetrics
+from waitroom.settings import Settings, load_secrets
+from waitroom.store import Store
+from waitroom.tickets import Tokens
+
+TICK_S = 0.25
+STORE_PATIENCE_S = 30
+
+_log = structlog.get_logger()
+
+
+async def open_gate(settings: Settings, *, clock: Clock, registry: CollectorRegistry) -> Gate:
+    """Connect to the store, check it and found the rooms; waits for a store that is still starting.
+
+    Raises:
+        StoreAway: it does not come up in time. StoreUnfit: it must not be used. BadSettings: no secrets.
+    """
+    observe = fan_out(LineMetrics(registry), log_events)
+    store = Store(settings.store_url, clock, observe)
+    tokens = Tokens(load_secrets(settings))
+    for warning in await _patiently(store.check):
+        _log.warning("store", warning=warning)
+    await store.correct_clock()
+    rooms = {}
+    for name, room_settings in settings.rooms.items():
+        waiting = WaitingRoom(
+            name, room_settings, settings.opens_in, store=store, tokens=tokens, clock=clock, observe=observe
+        )
+        await waiting.found()
+        rooms[name] = LiveRoom(waiting, clock)
+        await rooms[name].tick()
+        await rooms[name].advance_draw()
+    return Gate(settings, clock, store, tokens, rooms, registry)
+
+
+def build_public_app(gate: Gate) -> web.Application:
+    """The public listener: the waiting rooms' addresses, and the shop behind the gate."""
+    app = web.Application(client_max_size=MOST_BYTES)
+    app[GATE] = gate
+    for room in gate.rooms.values():
+        RoomApi(gate, room).add_routes(app)
+    app.on_response_prepare.append(set_cookies)
+    app.cleanup_ctx.append(_run_rooms)
+    app.cleanup_ctx.append(_open_door)
+    return app
+
+
+async def _open_door(app: web.Application) -> AsyncIterator[None]:
+    gate = app[GATE]
+    async with Upstream(gate.settings.upstream_url, trusted=gate.settings.trusted_proxies) as upstream:
+        door = Door(gate, upstream)
+        app.router.add_route("*", "/{path:.*}", gate.endpoint("shop", {"*": door.handle}))
+        yield
+
+
+async def _run_rooms(app: web.Application) -> AsyncIterator[None]:
+    """Keep the rooms going: their line and state, the draw, and once a second clock and visits."""
+    gate = app[GATE]
+    loops = [_often(gate.store.correct_clock, every_s=1)]
+    for room in gate.rooms.values():
+        loops.append(_often(room.tick, every_s=TICK_S))
+        loops.append(_often(room.advance_draw, every_s=TICK_S))
+        loops.append(_often(room.waiting.visits.extend, every_s=1))
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await gate.store.aclose()
+
+
+async def _often(work: Callable[[], Awaitable[None]], *, every_s: float) -> None:
+    while True:
+        try:
+            await work()
+        except StoreAway:
+            pass  # the room says so in its state; the next round tries again
+        except Exception:  # noqa: BLE001 - a fault in one round must not stop the line
+            _log.exception("fault", work=getattr(work, "__qualname__", repr(work)))
+        await asyncio.sleep(every_s)
+
+
+async def _patiently(check: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STORE_PATIENCE_S):
+            while True:
+                try:
+                    return await check()
+                except StoreAway:
+                    await asyncio.sleep(0.1)
+    return await check()

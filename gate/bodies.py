@@ -1,0 +1,74 @@
+"""Small request bodies: JSON from scripts, forms from a browser without them."""
+
+import binascii
+import json
+import secrets
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from gate.problems import BadRequest
+
+MOST_BYTES = 4096
+ENTROPY_BYTES = 32
+
+
+def is_form(request: web.Request) -> bool:
+    """Whether a plain HTML form was sent."""
+    return request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}
+
+
+async def read_json(request: web.Request) -> dict[str, Any]:
+    """The JSON object in a body; an empty body is an empty object.
+
+    Raises:
+        BadRequest: it is anything else.
+    """
+    body = await _read(request)
+    if not body:
+        return {}
+    if request.content_type != "application/json":
+        raise BadRequest("the body must be JSON, sent as application/json")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadRequest("the body is not valid JSON") from None
+    if not isinstance(value, dict):
+        raise BadRequest("the body must be a JSON object")
+    return value
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The fields of a plain form.
+
+    Raises:
+        BadRequest: a file was sent.
+    """
+    if request.content_type == "multipart/form-data":
+        raise BadRequest("the form must be sent as application/x-www-form-urlencoded")
+    await _read(request)
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+def entropy_in(body: dict[str, Any]) -> bytes:
+    """The shopper's random bytes, 32 in hexadecimal; ours where none came, as from a browser without scripts.
+
+    Raises:
+        BadRequest: they are something else.
+    """
+    text = body.get("entropy")
+    if text is None:
+        return secrets.token_bytes(ENTROPY_BYTES)
+    try:
+        entropy = binascii.unhexlify(text)
+    except (ValueError, TypeError):
+        entropy = b""
+    if len(entropy) != ENTROPY_BYTES:
+        raise BadRequest("entropy must be 32 random bytes, written as 64 hexadecimal digits")
+    return entropy
+
+
+async def _read(request: web.Request) -> bytes:
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        raise BadRequest("the body must be sent without Content-Encoding")
+    return await request.read()

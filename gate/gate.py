@@ -1,0 +1,107 @@
+"""What the handlers share: one gate, its rooms and the shop behind it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from aiohttp import hdrs, web
+from prometheus_client import CollectorRegistry
+
+from gate import problems
+from gate.http_metrics import HttpMetrics
+from waitroom.clock import Clock
+from waitroom.errors import StoreAway
+from waitroom.forecast import Flow
+from waitroom.line import WaitingRoom
+from waitroom.settings import Settings
+from waitroom.state import State, build_state
+from waitroom.store import Store
+from waitroom.tickets import Tokens
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+FRESH_MS = 1000  # the state document is built once a second
+
+
+class LiveRoom:
+    """A waiting room and its state document, as this gate serves them."""
+
+    def __init__(self, waiting_room: WaitingRoom, clock: Clock) -> None:
+        self.waiting = waiting_room
+        self.drawn = False
+        self._clock = clock
+        self.state = self._build()
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self.waiting.room.name
+
+    async def tick(self) -> None:
+        """Read the line; build the state if it is a second old, or says something that is no longer so."""
+        before = self.waiting.phase(), self.waiting.store_away
+        await self.waiting.tick()
+        now = self.waiting.phase(), self.waiting.store_away
+        if now != before or self._clock.now_ms() - self.state.built_at >= FRESH_MS:
+            self.state = self._build()
+
+    async def advance_draw(self) -> None:
+        """Take the draw a step on; without the store, later."""
+        if not self.drawn:
+            try:
+                self.drawn = await self.waiting.advance_draw()
+            except StoreAway:
+                return
+
+    def flow(self) -> Flow:
+        """How the line moves, for the forecast."""
+        pace, line = self.waiting.room.pace, self.waiting.line
+        return Flow(line.entering_per_minute, pace.rate, pace.capacity, pace.visit_ms / 1000, line.show_rate)
+
+    def _build(self) -> State:
+        return build_state(self.waiting, self._clock.now_ms())
+
+
+@dataclass(slots=True)
+class Gate:
+    """One gate process: what it knows and whom it speaks to."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    tokens: Tokens
+    rooms: dict[str, LiveRoom]
+    registry: CollectorRegistry
+    metrics: HttpMetrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.metrics = HttpMetrics(self.registry)
+
+    def endpoint(self, route: str, methods: dict[str, Handler]) -> Handler:
+        """One handler for an address: finds the method, answers errors from one table, counts under ``route``."""
+        methods = methods | ({"HEAD": methods["GET"]} if "GET" in methods else {})
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            started = perf_counter()
+            response: web.StreamResponse
+            try:
+                handler = methods.get(request.method) or methods.get("*")
+                if handler is None:
+                    raise web.HTTPMethodNotAllowed(request.method, methods)  # noqa: TRY301 - answered like all errors
+                response = await handler(request)
+            except Exception as error:  # noqa: BLE001 - the table of problems is the one place for errors
+                response = problems.answer(request, error)
+                if request.body_exists and not request.content.is_eof():
+                    response.force_close()  # the rest of the body is unread
+            self.metrics.answered(route, request.method, response.status, perf_counter() - started)
+            return response
+
+        return handle
+
+
+GATE = web.AppKey("GATE", Gate)
+
+
+def no_store(**headers: str) -> dict[str, str]:
+    """Headers of an answer made for one shopper."""
+    return {hdrs.CACHE_CONTROL: "no-store", **headers}

@@ -1,0 +1,135 @@
+"""The way of a browser without JavaScript: pages made for one shopper, and plain forms that lead back to them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from aiohttp import hdrs, web
+
+from gate import shopper
+from gate.bodies import entropy_in, read_form
+from gate.gate import Gate, LiveRoom, no_store
+from gate.paths import safe_next
+from gate.plain import Hurdle, Scene, plain_headers, render_plain
+from waitroom.answers import AtDoor, Entered
+from waitroom.errors import (
+    IdentityNeeded,
+    NotCalled,
+    NotJoinable,
+    NotOpen,
+    OneVisitOnly,
+    Spent,
+    StoreAway,
+    TokenInvalid,
+)
+from waitroom.forecast import wait
+from waitroom.tickets import Ticket, ticket_cookie
+
+_HURDLES: Mapping[type[Exception], Hurdle] = {
+    IdentityNeeded: "signin",
+    Spent: "spent",
+    OneVisitOnly: "once",
+}
+
+
+class PlainPages:
+    """The plain page of one room, and its forms."""
+
+    def __init__(self, gate: Gate, room: LiveRoom) -> None:
+        self._gate = gate
+        self._room = room
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The page as it is for this shopper now; with ``knock=1`` it knocks for them first."""
+        wanted = request.query.get("next", "")
+        ticket = shopper.find_ticket(self._gate, request, self._room.name)
+        scene = self._scene(ticket, wanted)
+        if scene.hurdle is None and request.query.get("hurdle") in {"signin", "once", "left", "spent"}:
+            scene = replace(scene, hurdle=request.query["hurdle"])  # type: ignore[arg-type]
+        if ticket is None or "knock" not in request.query:
+            return self._show(scene)
+        return await self._knock(request, scene)
+
+    async def join(self, request: web.Request) -> web.Response:
+        """Take a ticket, or with ``do=leave`` give it up; back to the page."""
+        form = await read_form(request)
+        if form.get("do") == "leave":
+            return await self._leave(request, form)
+        try:
+            identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
+            held = shopper.find_ticket(self._gate, request, self._room.name)
+            joined = await self._room.waiting.join(entropy_in(form), identity, held)
+        except (IdentityNeeded, OneVisitOnly, NotJoinable, StoreAway) as error:
+            return self._back(form, hurdle=_HURDLES.get(type(error), ""))
+        _, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
+        return self._back(form, set_cookie=set_cookie)
+
+    async def knock(self, request: web.Request) -> web.Response:
+        """Ask to be let in; on to the shop, or back to the page, which goes on knocking."""
+        return self._back(await read_form(request), knock="1")
+
+    # ---- Within
+
+    async def _knock(self, request: web.Request, scene: Scene) -> web.Response:
+        try:
+            ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
+            answer = await self._room.waiting.knock(ticket)
+        except (IdentityNeeded, Spent) as error:
+            return self._show(replace(scene, hurdle=_HURDLES[type(error)]))
+        except (NotCalled, NotOpen, TokenInvalid):
+            return self._show(scene)
+        except StoreAway:
+            return self._show(replace(scene, store_away=True))
+        scene = replace(scene, answer=answer)
+        if isinstance(answer, AtDoor):
+            return self._show(scene)
+        _, set_cookie = shopper.give_pass(self._gate, request, shopper.pass_for(ticket, answer))
+        return self._show(scene, {hdrs.SET_COOKIE: set_cookie})
+
+    async def _leave(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        ticket = shopper.find_ticket(self._gate, request, self._room.name)
+        if ticket is not None:
+            try:
+                await self._room.waiting.leave_line(ticket)
+            except StoreAway:
+                return self._back(form)
+        gone = shopper.take_back(self._gate, request, ticket_cookie(self._room.name))
+        return self._back(form, set_cookie=gone, hurdle="left")
+
+    def _scene(self, ticket: Ticket | None, wanted: str) -> Scene:
+        waiting = self._room.waiting
+        position = None if ticket is None else waiting.position(ticket)
+        expected = None
+        if position is not None and position.ahead is not None:
+            expected = wait(-1 if position.called else position.ahead, self._room.flow())
+        path = safe_next(wanted) or next(iter(waiting.room.protect), "/")
+        return Scene(
+            room=waiting.room,
+            line=waiting.line,
+            now_ms=self._gate.clock.now_ms(),
+            next_path=path,
+            position=position,
+            wait=expected,
+            location=path,
+            store_away=waiting.store_away,
+        )
+
+    def _show(self, scene: Scene, headers: Mapping[str, str] | None = None) -> web.Response:
+        if isinstance(scene.answer, Entered) and scene.answer.enter_at <= scene.now_ms:
+            return web.Response(status=303, headers=no_store(Location=scene.location, **(headers or {})))
+        return web.Response(text=render_plain(scene), headers={**plain_headers(), **(headers or {})})
+
+    def _back(
+        self, form: Mapping[str, str], *, set_cookie: str = "", knock: str = "", hurdle: str = ""
+    ) -> web.Response:
+        query = {
+            "plain": "1",
+            "knock": knock,
+            "hurdle": hurdle,
+            "next": safe_next(form.get("next", "")) or "",
+        }
+        query = {name: value for name, value in query.items() if value}
+        headers = no_store(Location=f"/waitroom/{self._room.name}?{urlencode(query)}")
+        if set_cookie:
+            headers[hdrs.SET_COOKIE] = set_cookie
+        return web.Response(status=303, headers=headers)

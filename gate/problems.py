@@ -1,0 +1,131 @@
+"""One table from errors to answers: RFC 9457 problem documents, or a decent page for a browser."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from aiohttp import hdrs, web
+
+from gate.page import SECURE_HEADERS, content_security_policy, environment, style
+from gate.paths import BadTarget
+from gate.proxy import BodyBroken, BodyStalled, ProxyError, UpgradeRefused, UpstreamRefused, UpstreamTimeout
+from waitroom import errors
+
+JSON = "application/problem+json"
+TYPES = "/waitroom/problems/"
+
+_log = structlog.get_logger()
+
+
+class BadRequest(Exception):
+    """The request cannot be understood; the text says what would be right."""
+
+
+class NoPass(Exception):
+    """A protected path was asked for without a valid pass; ``waiting_room`` is where to get one."""
+
+    def __init__(self, waiting_room: str, detail: str = "this path needs a pass") -> None:
+        super().__init__(detail)
+        self.waiting_room = waiting_room
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a kind of error is answered with; ``fields`` are the error's attributes that go into the document."""
+
+    status: int
+    slug: str
+    title: str
+    fields: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_SOON = {"Retry-After": "2"}
+_LATER = {"Retry-After": "5"}
+
+# The first class that an error is an instance of counts.
+PROBLEMS: dict[type[Exception], Problem] = {
+    BadRequest: Problem(400, "bad-request", "The request cannot be understood"),
+    BadTarget: Problem(400, "bad-target", "The address has no single safe meaning"),
+    errors.IdentityNeeded: Problem(401, "sign-in-needed", "Sign in at the shop first"),
+    errors.TokenExpired: Problem(401, "token-expired", "The token's time is up", ("purpose", "expired_at")),
+    errors.TokenInvalid: Problem(401, "token-invalid", "The token is not valid", ("purpose",)),
+    errors.NotJoinable: Problem(409, "no-tickets", "No tickets are issued now", ("phase",)),
+    errors.NotOpen: Problem(409, "not-open", "Nobody enters now", ("phase",)),
+    errors.Spent: Problem(409, "spent", "The ticket is spent"),
+    errors.OneVisitOnly: Problem(409, "one-visit-only", "Everyone enters once"),
+    errors.Conflict: Problem(409, "conflict", "The change does not fit"),
+    errors.NotCalled: Problem(425, "not-called", "Not called yet", ("ahead",), _SOON),
+    errors.StoreAway: Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON),
+    NoPass: Problem(429, "waiting-room", "Wait in the waiting room first", ("waiting_room",), _SOON),
+    UpgradeRefused: Problem(501, "no-upgrade", "The gate speaks HTTP alone"),
+    UpstreamTimeout: Problem(504, "shop-timeout", "The shop takes too long", (), _LATER),
+    UpstreamRefused: Problem(
+        502, "shop-unreachable", "The shop cannot be reached", (), _LATER
+    ),
+    BodyStalled: Problem(408, "body-stalled", "The request stopped in the middle"),
+    BodyBroken: Problem(400, "body-broken", "The request's body is malformed"),
+}
+_DETAILS: dict[type[Exception], str] = {
+    UpgradeRefused: "Other protocols, such as WebSocket, do not pass this gate.",
+    UpstreamTimeout: "The shop did not answer in time. Your place and your visit are safe; try again.",
+    UpstreamRefused: "The shop did not answer. Your place and your visit are safe; try again.",
+    BodyStalled: "The body did not arrive in time; send it again.",
+    BodyBroken: "The body ended early or is not well-formed; send it again.",
+}
+_FAULT = Problem(500, "fault", "Something went wrong here")
+
+
+def answer(request: web.BaseRequest, error: Exception) -> web.Response:
+    """The answer to an error: a page for a browser on a shop's path, a problem document for everyone else."""
+    problem, detail, headers = _describe(error)
+    if problem.status >= 500 and isinstance(error, ProxyError) and wants_page(request):
+        return _page(problem, detail, headers)
+    document = {
+        "type": TYPES + problem.slug,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+    }
+    document |= {name: getattr(error, name) for name in problem.fields}
+    return problem_response(document, headers)
+
+
+def problem_response(document: dict[str, Any], headers: Mapping[str, str]) -> web.Response:
+    """A problem document as an answer that no cache keeps."""
+    return web.Response(
+        body=json.dumps(document).encode(),
+        status=document["status"],
+        content_type=JSON,
+        headers={hdrs.CACHE_CONTROL: "no-store", **headers},
+    )
+
+
+def wants_page(request: web.BaseRequest) -> bool:
+    """Whether the request comes from a browser's address bar, a link or a form."""
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
+
+
+def _describe(error: Exception) -> tuple[Problem, str, Mapping[str, str]]:
+    if isinstance(error, web.HTTPException):
+        phrase = HTTPStatus(error.status).phrase
+        allow: dict[str, str] = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
+        return Problem(error.status, phrase.lower().replace(" ", "-"), phrase), error.text or phrase, allow
+    for kind, problem in PROBLEMS.items():
+        if isinstance(error, kind):
+            return problem, _DETAILS.get(kind, str(error)), problem.headers
+    _log.error("fault", exc_info=error)
+    return _FAULT, "The fault is noted; nothing of yours is lost. Please try again.", {}
+
+
+def _page(problem: Problem, detail: str, headers: Mapping[str, str]) -> web.Response:
+    html = (
+        environment("en")
+        .get_template("queue/trouble.html")
+        .render(title=problem.title, detail=detail, status=problem.status, css=style())
+    )
+    policy = {"Content-Security-Policy": content_security_policy(), hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(text=html, status=problem.status, headers={**SECURE_HEADERS, **policy, **headers})

@@ -1,0 +1,106 @@
+"""Prometheus metrics of the line: an observer of its events. The README lists them; a test compares."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from waitroom import events
+from waitroom.room import Line, Phase, Room
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class LineMetrics:
+    """Counts what this process does; shows what the line in the store says. Call it with each event."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        room = ["room"]
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"waitroom_{name}", text, room, registry=registry)
+
+        self._line = {
+            "issued": gauge("issued_tickets", "Tickets issued so far, by all gates."),
+            "called": gauge("called_places", "Places called so far."),
+            "waiting": gauge("waiting_places", "Places issued and not called yet."),
+            "coming": gauge("coming_places", "Places called within the lead time that have not knocked."),
+            "at_door": gauge("door_places", "Places at the door."),
+            "visits": gauge("visits", "Visits in the shop now."),
+            "entries": gauge("entries", "Entries so far, by all gates."),
+            "show_rate": gauge("show_ratio", "Share of called places that come within the lead time."),
+            "entering_per_minute": gauge("entering_per_minute", "Entries a minute, as measured lately."),
+            "units_left": gauge("units_left", "Units neither sold nor held, as the shop says."),
+            "units_held": gauge("units_held", "Units in baskets, as the shop says."),
+        }
+        self._rate = gauge("rate_per_minute", "Most entries a minute, as set.")
+        self._capacity = gauge("capacity_visits", "Most visits at once, as set; +Inf for no limit.")
+        self._burst = gauge("burst_entries", "Entries allowed back to back, as set.")
+        self._phase = Gauge(
+            "waitroom_phase", "1 for the phase the room is in.", ["room", "phase"], registry=registry
+        )
+        self._store_up = Gauge("waitroom_store_up", "Whether the store answers this gate.", registry=registry)
+        self._store_up.set(1)
+        self._joins = Counter(
+            "waitroom_joins",
+            "Joins answered: new tickets, or known ones.",
+            ["room", "result"],
+            registry=registry,
+        )
+        self._batch = Histogram(
+            "waitroom_join_batch_size", "Joins in one script call.", room, buckets=_BATCH, registry=registry
+        )
+        self._knocks = Counter("waitroom_knocks", "Knocks by answer.", ["room", "result"], registry=registry)
+        self._entries = Counter("waitroom_entered", "Places let in by this gate.", room, registry=registry)
+        self._left = Counter(
+            "waitroom_left", "Visits ended early through this gate.", room, registry=registry
+        )
+        self._scripts = Histogram(
+            "waitroom_script_seconds",
+            "Time of a verb's script call.",
+            ["verb"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._failed = Counter(
+            "waitroom_script_failures",
+            "Script calls that the store did not answer.",
+            ["verb"],
+            registry=registry,
+        )
+
+    def __call__(self, event: events.Event) -> None:
+        """Take one event into account."""
+        match event:
+            case events.ScriptRan(verb, seconds, ok):
+                self._scripts.labels(verb).observe(seconds)
+                if not ok:
+                    self._failed.labels(verb).inc()
+            case events.Joined(room, new, known):
+                self._joins.labels(room, "new").inc(new)
+                self._joins.labels(room, "known").inc(known)
+                self._batch.labels(room).observe(new + known)
+            case events.Knocked(room, result):
+                self._knocks.labels(room, result).inc()
+            case events.Entered(room):
+                self._entries.labels(room).inc()
+            case events.Left(room):
+                self._left.labels(room).inc()
+            case events.LineRead(room, line, phase):
+                self._show(room, line, phase)
+            case events.StoreLost():
+                self._store_up.set(0)
+            case events.StoreFound():
+                self._store_up.set(1)
+            case _:
+                pass
+
+    def _show(self, room: Room, line: Line, phase: Phase) -> None:
+        for name, gauge in self._line.items():
+            value = getattr(line, name)
+            gauge.labels(room.name).set(float("nan") if value is None else value)
+        self._rate.labels(room.name).set(room.pace.rate)
+        self._capacity.labels(room.name).set(
+            float("inf") if room.pace.capacity is None else room.pace.capacity
+        )
+        self._burst.labels(room.name).set(room.pace.burst)
+        for each in Phase:
+            self._phase.labels(room.name, each).set(each is phase)
