@@ -13,7 +13,6 @@ from typing import Final
 
 from babel import Locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from waitroom.room import Room
 
@@ -48,8 +47,8 @@ def render_page(room: Room, language: str = "en") -> Page:
             room=room.name,
             title=room.title,
             face="loading",
-            css=Markup(style()),
-            script=Markup(script),  # noqa: S704 - our own files
+            css=style(),
+            script=script,
         )
     )
     body = html.encode()

@@ -45,7 +45,7 @@ const be64 = (n) => {
 
 /** The place of a presale number: swap-or-not in 90 rounds, as Ethereum's compute_shuffled_index. */
 export function shuffle(number, size, seedHex) {
-  if (!(number >= 0 && number < size)) throw new RangeError(`number ${number} is not in a draw of ${size}`);
+  if (!(Number.isInteger(number) && number >= 0 && number < size)) throw new RangeError(`number ${number} is not in a draw of ${size}`);
   const block = new Uint8Array(37);
   block.set(unhex(seedHex));
   const view = new DataView(block.buffer);

@@ -29,7 +29,7 @@ function time(at, now) {
 function words({ low, high }) {
   if (high < 60) return T.soon;
   const [name, size] = high < 7200 ? ["minute", 60] : ["hour", 3600];
-  return range(unit(name), Math.max(1, Math.floor(low / size)), Math.ceil(high / size));
+  return fill(T.about, { wait: range(unit(name), Math.max(1, Math.floor(low / size)), Math.ceil(high / size)) });
 }
 
 /** Time left as 12, 04:12, 1:04:12, or whole days. */

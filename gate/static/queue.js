@@ -73,7 +73,7 @@ async function join() {
   }
   if (answer.status === 401) me.hurdle = "signin";
   else if (answer.status !== 409) keep({});
-  else if (/once|one-visit/.test(answer.type)) me.hurdle = "once";
+  else if (/one-visit-only/.test(answer.type)) me.hurdle = "once";
 }
 
 function hold({ number, ticket }) {

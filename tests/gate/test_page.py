@@ -1,0 +1,30 @@
+"""The waiting page as it is sent."""
+
+import gzip
+import re
+from dataclasses import replace
+
+from gate.page import render_page
+from waitroom.room import Pace, Room, Schedule
+
+ROOM = Room("mi-launch", "Mi Launch", Schedule(0), Pace(60, 20, 5, 600_000, 600_000))
+
+
+def test_policy_allows_no_inline_code_but_ours() -> None:
+    """The Content-Security-Policy names our script and style by their hashes, and no other source of code."""
+    policy = render_page(ROOM).headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert re.search(r"script-src 'sha256-[\w+/]{43}='(;|$)", policy)
+
+
+def test_page_is_the_same_for_everyone() -> None:
+    """Two renderings are the same bytes under the same entity tag, and both encodings hold the same page."""
+    one, two = render_page(ROOM), render_page(ROOM)
+    assert (one.body, one.etag) == (two.body, two.etag)
+    assert gzip.decompress(one.gzip_body) == one.body
+
+
+def test_a_title_is_text() -> None:
+    """A room's title cannot become markup."""
+    assert b"<b>" not in render_page(replace(ROOM, title="<b>Sale</b>")).body
