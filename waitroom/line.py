@@ -253,7 +253,9 @@ class WaitingRoom:
             Conflict: it is no legal move in this phase.
             StoreAway: the store does not answer.
         """
-        answer = await self._run("hold", (self.keys.log, self.keys.audit), action, reason, by)
+        keys = self.keys
+        names = (keys.log, keys.audit, keys.coming, keys.knocks)
+        answer = await self._run("hold", names, action, reason, by)
         if answer[0] == b"illegal":
             raise Conflict(f"{action} is not possible while the room is {answer[1].decode()}")
         await self.tick()

@@ -7,35 +7,46 @@
 -- coming: place called within the lead that has not knocked yet -> when it was called
 -- ended:  place whose visit ended before its pass does -> when it ended, so that gates refuse the pass
 
-local LEAD_MS, HALF_LIFE_MS, SPACING_MS = 6000, 30000, 200
-local LEAST_SHOW_RATE, MOST_CALLED = 0.02, 5000
+local LEAD_MS, SPACING_MS = 6000, 200
+local LEAST_SHOW_RATE, MOST_CALLED = 0.02, 2000
 
 if line.run ~= run() then
   set('run', run())
   set('hold_until', now + 1000)
 end
 heal(KEYS[3], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
-sweep(KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 
-local visit_longest_ms = tonumber(settings.visit_longest_ms)
-redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - visit_longest_ms)
-
-local elapsed = now - count('last_call')
-
-local function decayed(field) return count(field) * 0.5 ^ (math.max(0, elapsed) / HALF_LIFE_MS) end
+-- Drops what is over and counts it, in counts that forget; a pause keeps those who are coming as they are.
+local function tidy()
+  local over = redis.call('ZRANGE', KEYS[7], '-inf', now, 'BYSCORE')
+  for _, place in ipairs(over) do redis.call('ZREM', KEYS[8], place) end
+  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now)
+  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - tonumber(settings.visit_longest_ms))
+  drop_stale_knocks(KEYS[5], KEYS[6])
+  local late = line.paused_at and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
+  local kept = 2 ^ (-math.max(0, now - count('decayed_at')) / HALF_LIFE_MS)
+  local counts = {
+    shown = count('shown') * kept,
+    lapsed = count('lapsed') * kept + late,
+    left = count('left') * kept + #over,
+    entered = count('entered') * kept,
+    decayed_at = math.max(now, count('decayed_at')),
+  }
+  for field, value in pairs(counts) do set(field, text(value)) end
+end
 
 -- How many places to call now: waitroom.pace.how_many_to_call is its oracle.
-local function wanted(show_rate, left)
-  if line.units_left == '0' then return 0 end
-  local visits, door = redis.call('ZCARD', KEYS[7]), redis.call('ZCARD', KEYS[5])
-  local coming = redis.call('ZCARD', KEYS[4])
-  local want = tonumber(settings.rate) / 60000 * LEAD_MS
+local function how_many_to_call()
+  local shown, lapsed = count('shown'), count('lapsed')
+  local show_rate = math.max(LEAST_SHOW_RATE, (shown + 0.5) / (shown + lapsed + 0.5))
+  local want = LEAD_MS / interval(settings.rate)
   if settings.capacity then
-    local free = tonumber(settings.capacity) - visits
-    want = math.min(want, free + left * math.log(2) / HALF_LIFE_MS * LEAD_MS)
+    local free = tonumber(settings.capacity) - redis.call('ZCARD', KEYS[7])
+    want = math.min(want, free + per_ms(count('left')) * LEAD_MS)
   end
-  local n = math.ceil((math.max(1, want) - door - show_rate * coming) / show_rate)
-  return math.max(0, math.min(n, count('issued') - count('called'), MOST_CALLED))
+  local door, coming = redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[4])
+  local missing = math.max(1, 1 + want) - door - show_rate * coming
+  return math.max(0, math.min(math.ceil(missing / show_rate), count('issued') - count('called'), MOST_CALLED))
 end
 
 local function let_come(n)
@@ -45,15 +56,12 @@ local function let_come(n)
   redis.call('XADD', KEYS[10], '*', 'kind', 'call', 'at', now, 'from', first, 'to', first + n - 1)
 end
 
-if elapsed >= SPACING_MS or elapsed < 0 or ARGV[5] == '1' then
-  local lapsed = redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS) + decayed('lapsed')
-  local shown, left, entered = decayed('shown'), decayed('left'), decayed('entered')
-  redis.call('HSET', KEYS[1], 'shown', text(shown), 'lapsed', text(lapsed), 'left', text(left),
-    'entered', text(entered), 'last_call', now)
-  local n = 0
-  if phase() == 'open' then
-    n = wanted(math.max(LEAST_SHOW_RATE, (shown + 0.5) / (shown + lapsed + 0.5)), left)
-  end
+tidy()
+local elapsed = now - count('last_call')
+local due = elapsed >= SPACING_MS or elapsed < 0 or ARGV[5] == '1'
+if due and phase() == 'open' then
+  set('last_call', now)
+  local n = line.units_left == '0' and 0 or how_many_to_call()
   if n > 0 then let_come(n) end
 end
 return {

@@ -8,8 +8,7 @@
 -- knocks:  place at the door -> until when its knock counts (ms)
 -- visits:  place -> when the visit ends (ms); entered: place -> when it began
 
-local AHEAD_MS, SOONEST_MS, LATEST_MS, GRACE_MS = 2000, 1000, 20000, 5000
-local HALF_LIFE_MS = 30000
+local AHEAD_MS, EARLY_MS, SOONEST_MS, LATEST_MS, GRACE_MS = 2000, 1000, 1000, 20000, 5000
 
 local place, number, identity = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 
@@ -25,20 +24,20 @@ if stage ~= 'open' then return { 'phase', stage } end
 local called = count('called')
 if place >= called then return { 'not_called', place - called } end
 
-sweep(KEYS[4], KEYS[5], KEYS[6], KEYS[7])
+drop_stale_knocks(KEYS[4], KEYS[5])
 if redis.call('ZREM', KEYS[3], place) == 1 then set('shown', text(count('shown') + 1)) end
 
 redis.call('ZADD', KEYS[4], place, place)
 local before = redis.call('ZRANK', KEYS[4], place)
-local free = settings.capacity and tonumber(settings.capacity) - redis.call('ZCARD', KEYS[6]) or math.huge
-local interval = 60000 / tonumber(settings.rate)
-local tat = count('tat')
-local slot = math.max(now, tat + (before - tonumber(settings.burst) + 1) * interval)
+local visits = redis.call('ZCOUNT', KEYS[6], '(' .. now, '+inf')
+local free = settings.capacity and tonumber(settings.capacity) - visits or math.huge
+local step, tat = interval(settings.rate), count('tat')
+local slot = math.max(now, tat + (before - tonumber(settings.burst) + 1) * step)
 
 local function enter()
   local enter_at = math.ceil(slot)
   local expires_at = enter_at + tonumber(settings.visit_ms)
-  set('tat', text(math.max(now, tat) + interval))
+  set('tat', text(math.max(enter_at, tat) + step))
   set('entries', count('entries') + 1)
   set('entered', text(count('entered') + 1))
   redis.call('ZREM', KEYS[4], place)
@@ -52,14 +51,14 @@ local function enter()
   return { 'entered', enter_at, expires_at, 1 }
 end
 
--- When to come again: near the slot, and where spots are missing, near the time they should be free.
+-- When to come again: waitroom.pace.knock_again is its oracle.
 local function knock_again()
-  local wait = slot - now
-  if before >= free then
-    local leaving = count('left') * math.log(2) / HALF_LIFE_MS
-    wait = math.max(wait, math.min((before + 1 - free) / leaving, AHEAD_MS * (before + 1)))
+  local hope = slot - EARLY_MS
+  if before > free then
+    local leaving = per_ms(count('left'))
+    hope = leaving > 0 and math.max(hope, now + (before - free) / (2 * leaving)) or math.huge
   end
-  return now + math.ceil(math.min(LATEST_MS, math.max(SOONEST_MS, wait)))
+  return math.ceil(math.min(math.max(hope, now + SOONEST_MS), now + LATEST_MS))
 end
 
 if before < free and (slot <= now or (before == 0 and slot <= now + AHEAD_MS)) then return enter() end

@@ -10,7 +10,6 @@ if place == '' then return 0 end
 redis.call('ZREM', KEYS[3], place)
 redis.call('ZREM', KEYS[4], place)
 redis.call('ZREM', KEYS[5], place)
-sweep(KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 if redis.call('ZREM', KEYS[6], place) == 0 then return 0 end
 redis.call('ZREM', KEYS[7], place)
 redis.call('ZADD', KEYS[8], now, place)

@@ -1,8 +1,8 @@
 -- The prelude of every verb but found: the room as the store knows it, and what several verbs do alike.
 --
 -- KEYS[1] line      hash: issued, called, presale_size, root, seed, secret, commit; tat (the door's theoretical
---                   arrival time, ms); shown, lapsed, left, entered (counts decayed since last_call); entries (all so
---                   far); paused_at, reason, sold_out, closed; units_left, units_held; run, hold_until (healing)
+--                   arrival time, ms); shown, lapsed, left, entered (counts decayed since decayed_at); last_call;
+--                   entries (all so far); paused_at, reason, sold_out, closed; units_left, units_held; run, hold_until (healing)
 -- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
 --                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms, version
 -- ARGV[1] now_ms
@@ -72,15 +72,18 @@ local function heal(roll, issued, called, presale_size)
   end
 end
 
--- Drops visits that are over and knocks that no longer count.
-local function sweep(door, knocks, visits, entered)
-  local over = redis.call('ZRANGE', visits, '-inf', now, 'BYSCORE')
-  for _, place in ipairs(over) do redis.call('ZREM', entered, place) end
-  if #over > 0 then
-    redis.call('ZREMRANGEBYSCORE', visits, '-inf', now)
-    set('left', text(count('left') + #over))
-  end
+-- Drops knocks that no longer count; a pause keeps the door as it is.
+local function drop_stale_knocks(door, knocks)
+  if line.paused_at then return end
   local stale = redis.call('ZRANGE', knocks, '-inf', now, 'BYSCORE')
   for _, place in ipairs(stale) do redis.call('ZREM', door, place) end
   if #stale > 0 then redis.call('ZREMRANGEBYSCORE', knocks, '-inf', now) end
 end
+
+-- Milliseconds between entries, in whole 1/1024 ms: such numbers add up without rounding (waitroom.pace).
+local TICK = 1024
+local function interval(rate) return math.ceil(60000 * TICK / tonumber(rate)) / TICK end
+
+-- Events a millisecond that hold a decayed count at this level.
+local HALF_LIFE_MS = 30000
+local function per_ms(decayed) return decayed * math.log(2) / HALF_LIFE_MS end

@@ -5,7 +5,7 @@
 -- answer  {'done', new version} or {'conflict', version}
 
 if settings.version ~= ARGV[2] then return { 'conflict', settings.version } end
-local interval = 60000 / tonumber(settings.rate)
+local old, burst = interval(settings.rate), tonumber(settings.burst)
 for i = 5, #ARGV, 2 do
   local name, value = ARGV[i], ARGV[i + 1]
   redis.call('XADD', KEYS[3], '*', 'kind', 'pace', 'at', now, 'name', name, 'from', settings[name] or '', 'to', value,
@@ -16,7 +16,11 @@ for i = 5, #ARGV, 2 do
   if value == '' then redis.call('HDEL', KEYS[2], name) else redis.call('HSET', KEYS[2], name, value) end
 end
 
--- Another rate keeps the share of the burst that is used up, so that no window sees more than its bound.
-local debt = count('tat') - now
-if debt > 0 then set('tat', text(now + debt * (60000 / tonumber(settings.rate)) / interval)) end
+-- Another rate keeps the share of the burst that is used up; slots booked ahead of now stand, so the share is taken
+-- at the last of them. waitroom.pace.rescale_tat is its oracle.
+local tat = count('tat')
+local anchor = math.max(now, tat - burst * old)
+if tat > anchor then
+  set('tat', text(math.ceil((anchor + (tat - anchor) * interval(settings.rate) / old) * TICK) / TICK))
+end
 return { 'done', redis.call('HINCRBY', KEYS[2], 'version', 1) }
