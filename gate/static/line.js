@@ -16,7 +16,7 @@ export function placeOf(number, { phase, draw, presale_closes_at: drawn }) {
 export const aheadOf = (place, state) => Math.max(0, place - state.called);
 
 /** The wait in seconds as {low, high}, or null if nobody can tell; the same rule as waitroom/forecast.py. */
-export function waitFor(ahead, { entering_per_minute: measured, rate, allowed_per_minute: allowed = rate, show_rate: shows }) {
+export function waitFor(ahead, { entering_per_minute: measured, rate, allowed_per_minute: allowed, show_rate: shows }) {
   const seen = Math.min(measured, rate) || allowed;
   const [slow, fast] = [Math.min(seen, allowed) / 60, Math.max(seen, allowed) / 60];
   const entries = ahead * shows;

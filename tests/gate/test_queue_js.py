@@ -42,6 +42,7 @@ def _state(now: int) -> dict[str, Any]:
         "called": 3,
         "entering_per_minute": 60.0,
         "rate": 60.0,
+        "allowed_per_minute": 60.0,
         "show_rate": 1.0,
         "units_left": 240,
         "units_held": 3,
