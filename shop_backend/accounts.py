@@ -49,7 +49,7 @@ class Accounts:
         try:
             return await self.sign_in(email, password), False
         except SignInFailed:
-            raise EmailTaken("there is an account with this address already; sign in to it") from None
+            raise EmailTaken("There is an account with this address already: sign in to it.") from None
 
     async def sign_in(self, email: str, password: str) -> Account:
         """The account with this address and password.
@@ -61,7 +61,7 @@ class Accounts:
         async with self._database.read() as connection:
             found = (await connection.execute(query)).first()
         if not await self._passwords.verify(found and found.password_hash, password) or not found:
-            raise SignInFailed("this address and password do not belong together")
+            raise SignInFailed("This address and this password do not belong together.")
         return Account(found.id, email)
 
     async def open_session(self, account: Account) -> str:

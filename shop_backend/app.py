@@ -48,7 +48,6 @@ def build_app(settings: ShopSettings, *, clock: Clock) -> web.Application:
     app[FORMS] = {**account_routes.FORMS, **sale_routes.FORMS}
     app.cleanup_ctx.append(_database)
     app.on_response_prepare.append(add_headers)
-    app.on_response_prepare.append(guard.keep_new_session)
     for table in (routes, account_routes.routes, sale_routes.routes):
         app.add_routes(table)
     app.router.add_static("/static", STATIC)

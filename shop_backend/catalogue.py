@@ -18,25 +18,25 @@ PRODUCTS = (
         "mi-headphones",
         "Mi Headphones",
         7999,
-        "Closed headphones with an aluminium housing, a cable of 1.4 metres and a carrying case.",
+        "Music at home and on the way; the dearest product of this sale.",
     ),
     Product(
         "power-bank-10400",
         "Mi Power Bank 10400 mAh",
         1399,
-        "Charges a phone about three times over, through USB, from a case of brushed aluminium.",
+        "A battery of 10,400 mAh that charges phones and tablets on the way.",
     ),
     Product(
         "power-bank-5000",
         "Mi Power Bank 5000 mAh",
         999,
-        "One more day for a phone, in a flat case that goes into a pocket.",
+        "The small battery: 5,000 mAh to charge a phone on the way.",
     ),
     Product(
         "mi-band",
         "Mi Band",
         1499,
-        "Fitness tracker that counts steps, watches sleep and wakes with a silent alarm.",
+        "A fitness tracker for the wrist.",
     ),
 )
 

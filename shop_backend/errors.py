@@ -2,7 +2,7 @@
 
 
 class ShopError(Exception):
-    """Base of every error the shop raises on purpose. ``facts`` go into the problem document."""
+    """Base of every error the shop raises on purpose: a sentence for the shopper, ``facts`` for programs."""
 
     def __init__(self, detail: str, **facts: str | int) -> None:
         super().__init__(detail)
@@ -13,8 +13,8 @@ class ShopError(Exception):
 class BadInput(ShopError):
     """A field of the request is missing or makes no sense."""
 
-    def __init__(self, field: str, wanted: str) -> None:
-        super().__init__(f"{field}: {wanted}", field=field)
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail, field=field)
 
 
 class UnknownBody(ShopError):

@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -30,16 +30,16 @@ async def read_fields(request: web.Request) -> Fields:
         BadInput: when it can't be parsed.
     """
     if request.content_type not in {JSON, FORM}:
-        raise UnknownBody(f"send {JSON} or {FORM}")
-    body = await request.read()
+        raise UnknownBody(f"Send {JSON} or {FORM}.")
     try:
+        body = await request.read()
         if request.content_type == FORM:
             return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=40))
         fields = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        raise BadInput("body", "it can't be parsed") from None
+    except (ValueError, RecursionError, web.RequestPayloadError):
+        raise BadInput("body", "The body can't be parsed.") from None
     if not isinstance(fields, dict):
-        raise BadInput("body", "it must be an object")
+        raise BadInput("body", "The body must be an object.")
     return fields
 
 
@@ -47,7 +47,7 @@ def email(fields: Fields) -> str:
     """An e-mail address, in small letters."""
     address = _text(fields, "email", 254).strip().lower()
     if not EMAIL.fullmatch(address):
-        raise BadInput("email", "this is no e-mail address")
+        raise BadInput("email", "This is no e-mail address.")
     return address
 
 
@@ -55,7 +55,7 @@ def password(fields: Fields) -> str:
     """A password of 8 to 128 characters."""
     found = _text(fields, "password", 128)
     if len(found) < 8:
-        raise BadInput("password", "it needs at least 8 characters")
+        raise BadInput("password", "The password needs at least 8 characters.")
     return found
 
 
@@ -63,7 +63,7 @@ def order_key(fields: Fields) -> str:
     """The idempotency key of an order."""
     key = _text(fields, "key", 64)
     if not KEY.fullmatch(key):
-        raise BadInput("key", "8 to 64 letters, digits, - or _ that name this one order")
+        raise BadInput("key", "The key is 8 to 64 letters, digits, - or _ that name this one order.")
     return key
 
 
@@ -72,19 +72,21 @@ def new_order_key() -> str:
     return uuid.uuid4().hex
 
 
-def items(fields: Fields, products: Iterable[str]) -> dict[str, int]:
+def items(fields: Fields, products: Collection[str]) -> dict[str, int]:
     """Units of each product: the object ``items`` of JSON, or a form's field for each of ``products``."""
     found = fields.get("items")
     if found is None:
         found = {product: _number(fields[product]) for product in products if product in fields}
     if not isinstance(found, dict):
-        raise BadInput("items", "it must be an object of products and quantities")
-    for quantity in found.values():
+        raise BadInput("items", "The items are an object of products and quantities.")
+    for product, quantity in found.items():
+        if product not in products:
+            raise BadInput("items", "There is no such product.")
         if type(quantity) is not int or not 0 <= quantity <= LIMIT:
-            raise BadInput("items", f"a quantity is 1 to {LIMIT}")
+            raise BadInput("items", f"A quantity is 1 to {LIMIT}.")
     chosen = {product: quantity for product, quantity in found.items() if quantity}
     if not chosen:
-        raise BadInput("items", "choose at least one product")
+        raise BadInput("items", "Choose at least one product.")
     return chosen
 
 
@@ -93,7 +95,7 @@ def card(fields: Fields) -> Card:
     number = _text(fields, "card", 30).replace(" ", "")
     digits = number.isascii() and number.isdecimal() and 12 <= len(number) <= 19
     if not digits or not passes_luhn(number):
-        raise BadInput("card", "this is no card number")
+        raise BadInput("card", "This is no card number.")
     return Card(number)
 
 
@@ -101,18 +103,18 @@ def next_path(fields: Fields) -> str:
     """Where to go on: a path on this site, or the sale."""
     path = _text(fields, "next", 2000, default="") or "/sale"
     if not path.startswith("/") or path.startswith("//") or not _printable(path) or "\\" in path:
-        raise BadInput("next", "it must be a path on this site")
+        raise BadInput("next", "The way on must be a path on this site.")
     return path
 
 
 def _text(fields: Fields, name: str, longest: int, default: str | None = None) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
-        raise BadInput(name, "it is missing")
+        raise BadInput(name, f"The {name} is missing.")
     if len(value) > longest:
-        raise BadInput(name, f"at most {longest} characters")
+        raise BadInput(name, f"The {name} may have at most {longest} characters.")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise BadInput(name, "it holds characters that are none")
+        raise BadInput(name, f"The {name} holds characters that are none.")
     return value
 
 
@@ -121,7 +123,7 @@ def _number(value: object) -> int:
         return 0
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 3:
         return int(value)
-    raise BadInput("items", f"a quantity is 1 to {LIMIT}")
+    raise BadInput("items", f"A quantity is 1 to {LIMIT}.")
 
 
 def _printable(path: str) -> bool:

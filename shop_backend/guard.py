@@ -37,7 +37,7 @@ async def signed_in(request: web.Request) -> Account:
     """
     account = await account_of(request)
     if not account:
-        raise SignInNeeded("sign in first")
+        raise SignInNeeded("Sign in first.")
     return account
 
 
@@ -70,9 +70,9 @@ def form_token(request: web.Request) -> str:
     return hashlib.sha256(b"form\0" + token.encode(errors="replace")).hexdigest()
 
 
-async def keep_new_session(request: web.Request, response: web.StreamResponse) -> None:
-    """Signal: give the browser the cookie that its form belongs to, unless a real session came first."""
-    if NEW_SESSION in request and SESSION_COOKIE not in response.cookies:
+def keep_form_cookie(request: web.Request, response: web.StreamResponse) -> None:
+    """Give a browser that has no session the cookie that its form's token belongs to."""
+    if NEW_SESSION in request:
         _set_cookie(request, response, SESSION_COOKIE, request[NEW_SESSION])
 
 
@@ -86,14 +86,14 @@ async def posted(request: web.Request) -> Fields:
         Forged: when it comes from elsewhere.
     """
     if not _from_here(request):
-        raise Forged("the request comes from a page of another site")
+        raise Forged("The request comes from a page of another site.")
     fields = await read_fields(request)
     if request.content_type == FORM:
         sent = str(fields.get("form_token", "")).encode(errors="replace")
         if SESSION_COOKIE not in request.cookies or not hmac.compare_digest(
             sent, form_token(request).encode()
         ):
-            raise Forged("the form is too old, or was not given to this browser; load the page again")
+            raise Forged("The form is too old, or was given to another browser: please send it again.")
     return fields
 
 
@@ -111,7 +111,7 @@ def require_pass(request: web.Request) -> None:
     if not wants_json(request):
         wanted = request.path_qs if request.method == "GET" else "/sale"
         raise web.HTTPSeeOther(f"{waiting}?next={quote(wanted, safe='/')}")
-    raise PassNeeded("get a pass in the waiting room first", waiting_room=waiting)
+    raise PassNeeded("Get a pass in the waiting room first.", waiting_room=waiting)
 
 
 def is_https(request: web.Request) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shop_backend import stock
 from shop_backend.card import Card
 from shop_backend.database import Database
-from shop_backend.errors import BadInput, CardDeclined, KeyReused, OrderOver, OrderUnknown
+from shop_backend.errors import CardDeclined, KeyReused, OrderOver, OrderUnknown
 from shop_backend.stock import Stock
 from shop_backend.tables import order_lines, orders, payments, products
 from waitroom.clock import Clock
@@ -94,7 +94,6 @@ class Orders:
             KeyReused: when the key came with other items before.
             LimitReached: when the buyer would have more than two of a product.
             NotEnough: when not all units are free; then none is held.
-            BadInput: when there is no such product.
         """
         await self._release()
         now = self._clock.now_ms()
@@ -136,7 +135,7 @@ class Orders:
             if not closed and order.state == "paid":
                 return order, False
             if not closed and not order.payable(self._clock.now_ms()):
-                raise OrderOver("this order is over and its units have gone back", state=order.state)
+                raise OrderOver("This order is over and its units have gone back.", state=order.state)
             await connection.execute(
                 payments.insert().values(
                     id=uuid.uuid4().hex,
@@ -150,7 +149,7 @@ class Orders:
             if closed:
                 await stock.sell(connection, order.items)
         if not closed:
-            raise CardDeclined("the card was declined; your units are still held, try another card")
+            raise CardDeclined("The card was declined. Your units are still held: try another card.")
         return order, True
 
     async def cancel(self, account: str, order_id: str) -> Order:
@@ -168,7 +167,9 @@ class Orders:
                 await stock.disallow(connection, account, order.items)
                 await stock.free(connection, order.items)
         if not closed and order.state not in {"cancelled", "expired"}:
-            raise OrderOver(f"this order is {order.state} and can't be cancelled any more", state=order.state)
+            raise OrderOver(
+                f"This order is {order.state} and can't be cancelled any more.", state=order.state
+            )
         return order
 
     async def _close(self, connection: AsyncConnection, account: str, order_id: str, state: str) -> bool:
@@ -219,23 +220,20 @@ async def _give_back(connection: AsyncConnection, order_ids: Sequence[str]) -> N
 
 async def _prices(connection: AsyncConnection, items: Mapping[str, int]) -> dict[str, int]:
     query = select(products.c.id, products.c.price_cents).where(products.c.id.in_(items))
-    prices: dict[str, int] = dict((await connection.execute(query)).tuples().all())
-    if unknown := items.keys() - prices.keys():
-        raise BadInput("items", f"there is no product {min(unknown)!r}")
-    return prices
+    return dict((await connection.execute(query)).all())
 
 
 async def _repeated(connection: AsyncConnection, account: str, key: str, items: Mapping[str, int]) -> Order:
     [order] = await _read(connection, and_(orders.c.account_id == account, orders.c.key == key))
     if order.items != dict(items):
-        raise KeyReused("this key belongs to an order of other products", order=order.id)
+        raise KeyReused("This key belongs to an order of other products.", order=order.id)
     return order
 
 
 async def _find(connection: AsyncConnection, account: str, order_id: str) -> Order:
     found = await _read(connection, and_(orders.c.account_id == account, orders.c.id == order_id))
     if not found:
-        raise OrderUnknown("you have no such order")
+        raise OrderUnknown("You have no such order.")
     return found[0]
 
 

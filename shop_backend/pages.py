@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shop_backend.catalogue import LIMIT
 from shop_backend.context import ACCOUNT, PROBLEM
-from shop_backend.guard import form_token
+from shop_backend.guard import form_token, keep_form_cookie
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STATIC = Path(__file__).parent / "static"
@@ -64,7 +64,9 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: ob
         problem=request.get(PROBLEM),
         **values,
     )
-    return web.Response(text=text, status=status, content_type="text/html")
+    response = web.Response(text=text, status=status, content_type="text/html")
+    keep_form_cookie(request, response)
+    return response
 
 
 def redirect(location: str) -> web.Response:

@@ -57,7 +57,7 @@ class Passwords:
 
     async def _run(self, work: partial[Result]) -> Result:
         if self._queued >= LONGEST_QUEUE:
-            raise Busy("too many people are signing in at this moment")
+            raise Busy("Too many people are signing in at this moment.")
         self._queued += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -53,7 +53,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         log.exception("%s %s failed", request.method, request.path)
     except AWAY as error:
         log.error("the database is away: %s", error)  # noqa: TRY400 - the reason is enough
-        return await _answer(request, errors.Busy("please try again in a moment"))
+        return await _answer(request, errors.Busy("Please try again in a moment."))
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
     return await _plain(request, 500)

@@ -61,7 +61,7 @@ async def allow(
         )
         if counted.rowcount != 1:
             raise LimitReached(
-                f"at most {LIMIT} units of a product for each buyer, over all orders", product=product
+                f"At most {LIMIT} units of a product for each buyer, over all orders.", product=product
             )
 
 
@@ -113,4 +113,4 @@ async def _take_from_held(connection: AsyncConnection, items: Mapping[str, int],
 
 
 def _shortage(left: int) -> str:
-    return "no unit of this product is free at this moment" if left <= 0 else f"only {left} left"
+    return f"Only {left} left of one product." if left > 0 else "One product has no free unit at this moment."

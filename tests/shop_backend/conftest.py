@@ -1,0 +1,221 @@
+"""A real shop on a real port, once on SQLite and once on a real PostgreSQL, with a clock that stands still."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from shop_backend.accounts import Account
+from shop_backend.app import build_app
+from shop_backend.context import ACCOUNTS, DATABASE, ORDERS
+from shop_backend.database import Database
+from shop_backend.guard import SESSION_COOKIE
+from shop_backend.orders import Orders
+from shop_backend.settings import ShopSettings, normalise_url
+from shop_backend.stock import Stock
+from shop_backend.tables import accounts
+from waitroom.clock import ManualClock
+from waitroom.tickets import Pass, Tokens, pass_cookie
+
+ROOM = "mi-launch"
+SECRETS = ("an older secret of the tests", "the secret of the tests")
+NOON = 1_432_033_200_000
+JSON = {"Accept": "application/json"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the shop said."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    document: Any
+
+
+@dataclass
+class Client:
+    """Somebody with a cookie jar: a script, unless the request says that it reads HTML."""
+
+    session: aiohttp.ClientSession
+    base: str
+    account: str = ""
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    async def send(self, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401 - aiohttp's own
+        """One request, redirects not followed, cookies kept."""
+        headers = {**JSON, **request.pop("headers", {})}
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        request |= {"headers": headers, "allow_redirects": False}
+        async with self.session.request(method, self.base + path, **request) as response:
+            self.cookies |= {name: cookie.value for name, cookie in response.cookies.items()}
+            is_json = response.content_type.endswith("json")
+            document = await response.json(content_type=None) if is_json else None
+            return Answer(response.status, response.headers, await response.text(), document)
+
+    async def get(self, path: str, **request: Any) -> Answer:  # noqa: ANN401 - aiohttp's own
+        """Read."""
+        return await self.send("GET", path, **request)
+
+    async def post(self, path: str, **request: Any) -> Answer:  # noqa: ANN401 - aiohttp's own
+        """Change something."""
+        return await self.send("POST", path, **request)
+
+    async def order(self, items: Mapping[str, int], key: str = "") -> Answer:
+        """Place an order, by default one never placed before."""
+        return await self.post("/sale/orders", json={"key": key or uuid.uuid4().hex, "items": items})
+
+    async def pay(self, order_id: str, card: str = "4242 4242 4242 4242") -> Answer:
+        """Pay an order."""
+        return await self.post(f"/sale/orders/{order_id}/payment", json={"card": card})
+
+
+@dataclass
+class Shop:
+    """The shop under test."""
+
+    app: web.Application
+    base: str
+    session: aiohttp.ClientSession
+    clock: ManualClock
+    tokens: Tokens
+
+    def visitor(self) -> Client:
+        """Somebody without any cookie."""
+        return Client(self.session, self.base)
+
+    async def buyer(self) -> Client:
+        """Somebody signed in and let into the sale; made without the cost of a password."""
+        account = Account(uuid.uuid4().hex, f"{uuid.uuid4().hex}@example.org")
+        await add_account(self.app[DATABASE], account)
+        session = await self.app[ACCOUNTS].open_session(account)
+        cookies = {SESSION_COOKIE: session, pass_cookie(ROOM): self.sign_pass()}
+        return Client(self.session, self.base, account.id, cookies)
+
+    def sign_pass(self, room: str = ROOM, enter_in: int = 0, expires_in: int = 3_600_000) -> str:
+        """A pass to this room, with times relative to now in ms."""
+        now = self.clock.now_ms()
+        return self.tokens.sign_pass(Pass(room, 7, 7, now + enter_in, now + expires_in))
+
+    async def stock(self) -> dict[str, Stock]:
+        """The units of each product."""
+        return {product.id: product for product in await self.app[ORDERS].stock()}
+
+
+async def add_account(database: Database, account: Account) -> None:
+    """Put an account into the database that no password opens."""
+    row = {"id": account.id, "email": account.email, "password_hash": "none", "created_at": NOON}
+    async with database.write() as connection:
+        await connection.execute(accounts.insert().values(**row))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Folder of the socket of a PostgreSQL started for these tests."""
+    found = shutil.which("postgres") or max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None)
+    if not found:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL must be installed where CI runs")
+        pytest.skip("no PostgreSQL server on this machine")
+    binaries = Path(found).parent
+    # The server refuses to run as root.
+    user: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    folder = Path(tempfile.mkdtemp(prefix="shop-pg-"))
+    if user:
+        shutil.chown(folder, "postgres", "postgres")
+    data = str(folder / "data")
+    make = [binaries / "initdb", "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)  # noqa: S603
+    options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
+    server = subprocess.Popen(  # noqa: S603 - our own command
+        [binaries / "postgres", "-D", data, "-k", folder, *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        **user,
+    )
+    try:
+        assert server.stderr is not None
+        for line in server.stderr:
+            if "ready to accept connections" in line:
+                break
+        yield str(folder)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Address of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/shop.db"
+        return
+    folder = request.getfixturevalue("postgresql")
+    server = await asyncpg.connect(host=folder, user="shop", database="postgres")
+    await server.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await server.close()
+    yield f"postgres://shop@/postgres?host={folder}"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock at noon of the sale's day."""
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def settings(database_url: str) -> ShopSettings:
+    """Ten units of each product, held for ten minutes."""
+    url = normalise_url(database_url)
+    return ShopSettings("127.0.0.1", 8002, url, SECRETS, ROOM, stock=10)
+
+
+@pytest.fixture
+async def shop(settings: ShopSettings, clock: ManualClock) -> AsyncIterator[Shop]:
+    """The shop, listening."""
+    app = build_app(settings, clock=clock)
+    server = TestServer(app)
+    await server.start_server()
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield Shop(app, str(server.make_url("")).rstrip("/"), session, clock, Tokens(SECRETS))
+    await server.close()
+
+
+@pytest.fixture
+async def open_shop(settings: ShopSettings, clock: ManualClock) -> AsyncIterator[str]:
+    """The base address of a shop that asks for no pass."""
+    server = TestServer(build_app(replace(settings, pass_required=False), clock=clock))
+    await server.start_server()
+    yield str(server.make_url("")).rstrip("/")
+    await server.close()
+
+
+@pytest.fixture
+async def database(settings: ShopSettings) -> AsyncIterator[Database]:
+    """A migrated database with nothing in it."""
+    database = Database(settings.database_url)
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def orders(database: Database, clock: ManualClock) -> Orders:
+    """The orders without the web around them, held for ten minutes."""
+    return Orders(database, clock, 600_000)

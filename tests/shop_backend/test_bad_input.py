@@ -1,0 +1,182 @@
+"""Whatever is sent, the answer is a clear problem and never a fault of ours."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.shop_backend.conftest import Shop
+
+FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+JSON = {"Content-Type": "application/json"}
+KEY = "one-order-key"
+BAD_ORDERS: list[Any] = [
+    [],
+    None,
+    "text",
+    {},
+    {"key": KEY},
+    {"items": {"mi-band": 1}},
+    {"key": 7, "items": {"mi-band": 1}},
+    {"key": "short", "items": {"mi-band": 1}},
+    {"key": "k" * 65, "items": {"mi-band": 1}},
+    {"key": "'; DROP TABLE orders; --", "items": {"mi-band": 1}},
+    {"key": KEY, "items": {}},
+    {"key": KEY, "items": []},
+    {"key": KEY, "items": "mi-band"},
+    {"key": KEY, "items": {"mi-band": 0}},
+    {"key": KEY, "items": {"mi-band": -1}},
+    {"key": KEY, "items": {"mi-band": 3}},
+    {"key": KEY, "items": {"mi-band": 10**30}},
+    {"key": KEY, "items": {"mi-band": 1.0}},
+    {"key": KEY, "items": {"mi-band": True}},
+    {"key": KEY, "items": {"mi-band": "1"}},
+    {"key": KEY, "items": {"mi-band": None}},
+    {"key": KEY, "items": {"mi-phone": 1}},
+    {"key": KEY, "items": {"mi-band": 1, "\0": 1}},
+    {"key": KEY, "items": {"mi-band": 1, "\ud800": 1}},
+    {"key": KEY, "items": {"' OR 1=1 --": 1}},
+]
+
+
+@pytest.mark.parametrize("body", BAD_ORDERS, ids=lambda body: json.dumps(body)[:50])
+async def test_a_bad_order_is_refused_with_a_problem_document(shop: Shop, body: object) -> None:
+    """The document names the field, and nothing is held."""
+    answer = await (await shop.buyer()).post("/sale/orders", data=json.dumps(body), headers=JSON)
+    assert answer.status == 400
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.document["type"] == "/problems/bad-input"
+    assert answer.document["detail"].endswith(".")
+    assert answer.document["field"] in {"body", "key", "items"}
+    assert all(product.held == 0 for product in (await shop.stock()).values())
+
+
+async def test_prices_and_totals_of_the_buyer_are_ignored(shop: Shop) -> None:
+    """What it costs is the shop's to say."""
+    cheap = {"key": KEY, "items": {"mi-band": 1}, "price_cents": 1, "total_cents": 1, "state": "paid"}
+    answer = await (await shop.buyer()).post("/sale/orders", json=cheap)
+    assert (answer.document["total_cents"], answer.document["state"]) == (1499, "held")
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["", "4242", "4242424242424241", "4" * 31, "card", "４２４２４２４２４２４２４２４２", None, 4242],
+)
+async def test_what_is_no_card_number_is_refused_before_it_is_tried(shop: Shop, number: object) -> None:
+    """Wrong length, wrong check digit, or no digits at all."""
+    buyer = await shop.buyer()
+    order = (await buyer.order({"mi-band": 1})).document["id"]
+    answer = await buyer.post(f"/sale/orders/{order}/payment", json={"card": number})
+    assert (answer.status, answer.document["field"]) == (400, "card")
+
+
+@pytest.mark.parametrize(
+    "body, content_type, status",
+    [
+        (b"{", "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b"[" * 16_000, "application/json", 400),
+        (b'{"key": ' + b"9" * 5000 + b"}", "application/json", 400),
+        (b"{}", "application/json; charset=no-such", 400),
+        (b"key=%ff&items=\xff", "application/x-www-form-urlencoded", 400),
+        (b"&".join([b"a=1"] * 100), "application/x-www-form-urlencoded", 400),
+        (b"x", "multipart/form-data; boundary=x", 415),
+        (b"x", "nonsense", 415),
+        (b"x" * 17_000, "application/json", 413),
+    ],
+)
+async def test_bodies_that_cannot_be_read_are_refused(
+    shop: Shop, body: bytes, content_type: str, status: int
+) -> None:
+    """Malformed, in another encoding, of another type, or too large."""
+    buyer = await shop.buyer()
+    for path in ("/sale/orders", "/account/register", "/account/sign-in"):
+        answer = await buyer.post(path, data=body, headers={"Content-Type": content_type})
+        assert (answer.status, answer.document["status"]) == (status, status)
+
+
+async def test_a_compressed_body_is_measured_unpacked(shop: Shop) -> None:
+    """A small body that unpacks to a large one is too large; one that doesn't unpack is refused."""
+    buyer = await shop.buyer()
+    large = await buyer.post("/account/register", json={"email": "x" * 10**6}, compress="deflate")
+    assert large.status == 413
+    headers = {"Content-Encoding": "deflate", "Content-Type": "application/json"}
+    broken = await buyer.post("/account/register", data=b"not deflated", headers=headers)
+    assert broken.status == 400
+
+
+@pytest.mark.parametrize(
+    "method, path, status",
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/sale/orders/1", 404),
+        ("GET", "/orders/../../etc/passwd", 404),
+        ("GET", "/static/../app.py", 404),
+        ("GET", "/static/%2e%2e/app.py", 404),
+        ("GET", "/static/", 403),
+        ("DELETE", "/sale", 405),
+        ("GET", "/sale/orders", 405),
+        ("PUT", "/account/register", 405),
+    ],
+)
+async def test_unknown_paths_and_methods_are_problems_too(
+    shop: Shop, method: str, path: str, status: int
+) -> None:
+    """As documents for scripts, as pages for browsers."""
+    buyer = await shop.buyer()
+    answer = await buyer.send(method, path)
+    assert (answer.status, answer.document["status"]) == (status, status)
+    assert ("Allow" in answer.headers) == (status == 405)
+    page = await buyer.send(method, path, headers={"Accept": "text/html"})
+    assert page.status == status
+    assert "<h1>" in page.text
+
+
+BAD_NEXT = [
+    "//evil.example",
+    "/\\evil.example",
+    "https://evil.example",
+    "javascript:alert(1)",
+    "sale",
+    "/\t/evil.example",
+    "/sale\r\nSet-Cookie: a=b",
+    "/sälé",
+    "/ sale",
+]
+
+
+@pytest.mark.parametrize("path", BAD_NEXT)
+async def test_the_way_on_after_signing_in_never_leaves_the_site(shop: Shop, path: str) -> None:
+    """What is no path on this site is refused, in the form and in what the form sends."""
+    visitor = shop.visitor()
+    for address in ("/account/sign-in", "/account/register"):
+        shown = await visitor.get(address, params={"next": path}, headers={"Accept": "text/html"})
+        assert shown.status == 400
+        sent = {"email": "ann@example.org", "password": "correct horse"}
+        answer = await visitor.post(address, params={"next": path}, json=sent)
+        assert (answer.status, answer.document["field"]) == (400, "next")
+        assert "Location" not in answer.headers
+
+
+@FUZZ
+@given(body=st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.sampled_from(["key", "items", "mi-band", "email", "password", "card"]), s)))  # fmt: skip
+async def test_no_json_at_all_makes_the_shop_fail(shop: Shop, body: object) -> None:
+    """Whatever the value, the answer is not 500."""
+    buyer = await shop.buyer()
+    for path in ("/sale/orders", "/account/register", f"/sale/orders/{'0' * 32}/payment"):
+        answer = await buyer.post(path, data=json.dumps(body), headers=JSON)
+        assert 400 <= answer.status < 500
+
+
+@FUZZ
+@given(value=st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=60))
+async def test_no_cookie_or_header_makes_the_shop_fail(shop: Shop, value: str) -> None:
+    """Sessions, passes and origins of any text are simply not good."""
+    visitor = shop.visitor()
+    headers = {"Cookie": f"shop_session={value}; waitroom_pass_mi-launch={value}", "Origin": value}
+    assert (await visitor.get("/orders", headers=headers)).status == 401
+    assert (await visitor.post("/account/sign-out", json={}, headers=headers)).status in {204, 403}
+    headers["Authorization"] = f"Waitroom {value}"
+    assert (await visitor.get("/sale", headers=headers)).status == 403
