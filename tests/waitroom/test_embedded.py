@@ -16,15 +16,6 @@ from waitroom.errors import StoreAway
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A running store on a unix socket."""
     with running_store(tmp_path / "store", unixsocket=tmp_path / "store.sock") as running:
@@ -168,8 +159,8 @@ def test_the_command_becomes_the_server(
 ) -> None:
     """The process is replaced, so that whoever started it signals the server itself."""
 
-    class Replaced(Exception):  # noqa: N818 - no error: the end of the process as it was
-        pass
+    class Replaced(Exception):
+        """No error: the end of the process as it was."""
 
     def execv(program: str, arguments: list[str]) -> None:
         raise Replaced(program, arguments)

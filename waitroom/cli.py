@@ -1,0 +1,94 @@
+"""The command ``waitroom``: run a sale, start its store, sign the operator in."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import typer
+from honcho.printer import Printer  # type: ignore[import-untyped]
+from rich.console import Console
+
+from waitroom.clock import Clock
+from waitroom.embedded import become_store, server_binary
+from waitroom.errors import BadSettings, WaitroomError
+from waitroom.preflight import check_ports, check_store
+from waitroom.processes import Processes, Say, read_procfile
+from waitroom.settings import Settings, load_secrets, load_settings
+from waitroom.welcome import banner, sign_in_link, wait_until_ready
+
+PROCFILE = Path("Procfile")
+
+app = typer.Typer(
+    help="A virtual waiting room for flash sales.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they hold secrets
+)
+
+
+@app.command()
+def run() -> None:
+    """Start store, gate and shop, and say where they are; Ctrl-C stops them."""
+    with _errors_in_one_line():
+        settings = load_settings()
+        processes = Processes(_commands(settings), _environ(), Printer(sys.stdout))
+        check_store(settings)
+        check_ports(settings)
+        secrets = load_secrets(settings)
+
+        def greet(say: Say, stopping: Event) -> None:
+            if wait_until_ready(settings, say, stopping):
+                console = Console(highlight=False, soft_wrap=True)
+                with console.capture() as text:
+                    console.print(banner(settings, secrets, Clock()))
+                say(text.get())
+
+        if wrong := processes.run(greet):
+            raise WaitroomError(wrong)
+
+
+@app.command()
+def store() -> None:
+    """Become the store that comes along: on STORE_PORT of this machine, with its data in WAITROOM_DATA."""
+    with _errors_in_one_line():
+        settings = load_settings()
+        if settings.redis_url:
+            raise BadSettings("REDIS_URL names the store to use, so none is started here")
+        directory = settings.data / "store"
+        server = server_binary().name
+        typer.echo(f"{server} on port {settings.store_port}, data and log in {directory}")
+        become_store(directory, port=settings.store_port)
+
+
+@app.command()
+def operator() -> None:
+    """Print a fresh link that signs the operator in: good once, for ten minutes."""
+    with _errors_in_one_line():
+        settings = load_settings()
+        typer.echo(sign_in_link(settings, load_secrets(settings), Clock()))
+
+
+def _commands(settings: Settings) -> dict[str, str]:
+    """The Procfile's commands, without those whose part somebody else plays."""
+    elsewhere = {"store": settings.redis_url, "shop": settings.upstream}
+    return {name: line for name, line in read_procfile(PROCFILE).items() if not elsewhere.get(name)}
+
+
+def _environ() -> dict[str, str]:
+    """Ours, in which ``python`` and ``waitroom`` are those that run now, and lines come unbuffered."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except WaitroomError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"waitroom: {error}", markup=False, style="red"
+        )
+        raise typer.Exit(2 if isinstance(error, BadSettings) else 1) from None
