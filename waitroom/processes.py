@@ -24,7 +24,7 @@ from waitroom.errors import BadSettings
 LAST = "store"
 """The process that the others lean on; it is stopped when they are gone."""
 
-GRACE_S = 10.0
+GRACE_S = 15.0
 """How long a process may take to stop before it is killed."""
 
 # Python runs a signal's handler between two instructions; one that comes just before a wait does not end it.
