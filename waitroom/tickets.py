@@ -1,16 +1,20 @@
 """Signed tokens: the ticket, the pass, the identity and the operator's credentials.
 
-Tokens are itsdangerous with SHA-256, a salt a purpose. They carry no time of signing, so that signing the
-same thing twice gives the same token. Secrets are a list, oldest first: the last one signs, all verify.
+A token is its fields and an itsdangerous signature, joined by dots: SHA-256, a salt a purpose. It carries no time
+of signing, so that signing the same thing twice gives the same token. Secrets are a list, oldest first: the last
+one signs, all verify.
+
+Tokens are read for every poll of a ticket and every request to the shop, so the fields are plain text rather than
+JSON in base64, which takes three times as long.
 """
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadSignature, Signer
 
 from waitroom.errors import TokenExpired, TokenInvalid
 
@@ -20,6 +24,8 @@ IDENTITY = "identity"
 OPERATOR = "operator"
 
 IDENTITY_COOKIE = "waitroom_identity"
+
+_SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def ticket_cookie(room: str) -> str:
@@ -81,12 +87,8 @@ class Tokens:
         if not secrets:
             raise ValueError("tokens need at least one secret")
         self._id_key = secrets[-1].encode()
-        self._serializers = {
-            purpose: URLSafeSerializer(
-                list(secrets),
-                salt=f"waitroom.{purpose}",
-                signer_kwargs={"digest_method": hashlib.sha256},
-            )
+        self._signers = {
+            purpose: Signer(list(secrets), salt=f"waitroom.{purpose}", digest_method=hashlib.sha256)
             for purpose in (TICKET, PASS, IDENTITY, OPERATOR)
         }
 
@@ -97,7 +99,7 @@ class Tokens:
 
     def sign_ticket(self, ticket: Ticket) -> str:
         """The token of a ticket."""
-        return self._sign(TICKET, [ticket.room, ticket.number, ticket.id.hex(), ticket.identity])
+        return self._sign(TICKET, ticket.room, ticket.number, ticket.id.hex(), ticket.identity)
 
     def read_ticket(self, token: str, room: str) -> Ticket:
         """The ticket in a token made for ``room``.
@@ -105,15 +107,14 @@ class Tokens:
         Raises:
             TokenInvalid: for any other text.
         """
-        ticket_room, number, ticket_id, identity = self._read(TICKET, token)
-        _require_room(TICKET, ticket_room, room)
-        return Ticket(room, number, bytes.fromhex(ticket_id), identity)
+        found, number, ticket_id, identity = self._read(TICKET, token, 4)
+        _require_room(TICKET, found, room)
+        return Ticket(room, int(number), bytes.fromhex(ticket_id), identity)
 
     def sign_pass(self, granted: Pass) -> str:
         """The token of a pass."""
-        return self._sign(
-            PASS, [granted.room, granted.place, granted.number, granted.enter_at, granted.expires_at]
-        )
+        times = granted.enter_at, granted.expires_at
+        return self._sign(PASS, granted.room, granted.place, granted.number, *times)
 
     def read_pass(self, token: str, room: str, now_ms: int) -> Pass:
         """The pass in a token made for ``room``; it may still be too early for it (``enter_at``).
@@ -122,14 +123,21 @@ class Tokens:
             TokenInvalid: for any other text.
             TokenExpired: from ``expires_at`` on.
         """
-        granted = Pass(*self._read(PASS, token))
-        _require_room(PASS, granted.room, room)
+        found, *numbers = self._read(PASS, token, 5)
+        _require_room(PASS, found, room)
+        granted = Pass(room, *map(int, numbers))
         _require_time(PASS, granted.expires_at, now_ms)
         return granted
 
     def sign_identity(self, identity: Identity) -> str:
-        """The token of an identity; made by the shop at sign-in."""
-        return self._sign(IDENTITY, [identity.subject, identity.expires_at])
+        """The token of an identity; made by the shop at sign-in.
+
+        Raises:
+            ValueError: the subject is not 1 to 64 letters, digits, ``_`` and ``-``.
+        """
+        if not _SUBJECT.fullmatch(identity.subject):
+            raise ValueError(f"a subject is 1 to 64 letters, digits, _ and -, not {identity.subject!r}")
+        return self._sign(IDENTITY, identity.subject, identity.expires_at)
 
     def read_identity(self, token: str, now_ms: int) -> Identity:
         """The identity in a token.
@@ -138,13 +146,13 @@ class Tokens:
             TokenInvalid: for any other text.
             TokenExpired: from ``expires_at`` on.
         """
-        identity = Identity(*self._read(IDENTITY, token))
-        _require_time(IDENTITY, identity.expires_at, now_ms)
-        return identity
+        subject, expires_at = self._read(IDENTITY, token, 2)
+        _require_time(IDENTITY, int(expires_at), now_ms)
+        return Identity(subject, int(expires_at))
 
     def sign_operator(self, operator: Operator) -> str:
         """The token of an operator's credential."""
-        return self._sign(OPERATOR, [operator.use, operator.nonce, operator.expires_at])
+        return self._sign(OPERATOR, operator.use, operator.nonce, operator.expires_at)
 
     def read_operator(self, token: str, use: str, now_ms: int) -> Operator:
         """The operator's credential in a token made for ``use``.
@@ -153,21 +161,23 @@ class Tokens:
             TokenInvalid: for any other text.
             TokenExpired: from ``expires_at`` on.
         """
-        operator = Operator(*self._read(OPERATOR, token))
-        if operator.use != use:
+        found, nonce, expires_at = self._read(OPERATOR, token, 3)
+        if found != use:
             raise TokenInvalid(OPERATOR, f"it is not made for {use}")
-        _require_time(OPERATOR, operator.expires_at, now_ms)
-        return operator
+        _require_time(OPERATOR, int(expires_at), now_ms)
+        return Operator(use, nonce, int(expires_at))
 
-    def _sign(self, purpose: str, fields: list[str | int]) -> str:
-        token = self._serializers[purpose].dumps(fields)
-        return token if isinstance(token, str) else token.decode()
+    def _sign(self, purpose: str, *fields: str | int) -> str:
+        return self._signers[purpose].sign(".".join(map(str, fields))).decode()
 
-    def _read(self, purpose: str, token: str) -> Any:  # noqa: ANN401 - the fields this module signed itself
+    def _read(self, purpose: str, token: str, count: int) -> list[str]:
         try:
-            return self._serializers[purpose].loads(token)
-        except BadData as error:
+            fields = self._signers[purpose].unsign(token).decode().split(".")
+        except (BadSignature, UnicodeError) as error:
             raise TokenInvalid(purpose) from error
+        if len(fields) != count:
+            raise TokenInvalid(purpose, "it comes from another version")
+        return fields
 
 
 def _require_room(purpose: str, found: str, room: str) -> None:
