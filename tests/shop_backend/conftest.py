@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -137,7 +137,19 @@ def postgresql() -> Iterator[str]:
     if user:
         shutil.chown(folder, "postgres", "postgres")
     data = str(folder / "data")
-    make = [binaries / "initdb", "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+    make = [
+        str(binaries / "initdb"),
+        "-D",
+        data,
+        "-U",
+        "shop",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "-N",
+    ]
     subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)  # noqa: S603
     options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
     server = subprocess.Popen(  # noqa: S603 - our own command

@@ -20,7 +20,7 @@ def flip(text: str) -> str:
 
 BAD_PASSES: dict[str, Callable[[Shop], str]] = {
     "none": lambda _: "",
-    "forged": lambda shop: Tokens(["a secret of somebody else"]).sign_pass(Pass(ROOM, 0, 0, 0, 2**50)),
+    "forged": lambda _: Tokens(["a secret of somebody else"]).sign_pass(Pass(ROOM, 0, 0, 0, 2**50)),
     "edited": lambda shop: flip(shop.sign_pass()),
     "foreign": lambda shop: shop.sign_pass(room="another-room"),
     "expired": lambda shop: shop.sign_pass(enter_in=-2000, expires_in=0),
@@ -71,7 +71,7 @@ async def test_orders_need_a_sign_in(shop: Shop) -> None:
 
 def form_token(page: Answer) -> str:
     """The token in the last form of a page."""
-    return re.findall(r'name="form_token" value="(\w+)"', page.text)[-1]
+    return str(re.findall(r'name="form_token" value="(\w+)"', page.text)[-1])
 
 
 async def order_form(buyer: Client, form_token: str, **headers: str) -> Answer:

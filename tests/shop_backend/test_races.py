@@ -26,7 +26,7 @@ async def test_i10_two_hundred_parallel_orders_never_sell_more_units_than_there_
 async def test_i10_orders_of_several_products_at_once_neither_deadlock_nor_oversell(shop: Shop) -> None:
     """Buyers who take the same products in different orders all get an answer."""
     names = list(await shop.stock())
-    turns = [{name: 1 for name in names[turn:] + names[:turn]} for turn in range(4)]
+    turns = [dict.fromkeys(names[turn:] + names[:turn], 1) for turn in range(4)]
     buyers = [await shop.buyer() for _ in range(40)]
     answers = await asyncio.gather(*(buyer.order(turns[i % 4]) for i, buyer in enumerate(buyers)))
     assert Counter(answer.status for answer in answers) == {201: 10, 409: 30}

@@ -88,9 +88,9 @@ class Model:
         """What the step leads to: the order's state, or the name of the refusal."""
         if isinstance(step, Wait):
             self.now += step.ms
-            for order in self.orders.values():
-                if order.state == "held" and order.until <= self.now:
-                    order.state = "expired"
+            for held in self.orders.values():
+                if held.state == "held" and held.until <= self.now:
+                    held.state = "expired"
             return "waited"
         order = self.orders.get((step.buyer, step.key))
         if isinstance(step, Place):
