@@ -1,9 +1,9 @@
 """The addresses of one room: the page, the public documents, the ticket and the pass."""
 
-import json
 from typing import Any
 
 from aiohttp import hdrs, web
+from pydantic_core import to_json
 
 from gate import shopper
 from gate.bodies import entropy_in, is_form, read_json
@@ -212,4 +212,4 @@ def _json(document: dict[str, Any], status: int = 200, set_cookie: str | None = 
     headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"}
     if set_cookie is not None:
         headers[hdrs.SET_COOKIE] = set_cookie
-    return web.Response(body=json.dumps(document).encode(), status=status, headers=headers)
+    return web.Response(body=to_json(document), status=status, headers=headers)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from gate.api import RoomApi
 from gate.bodies import MOST_BYTES
-from gate.door import Door, set_cookies
+from gate.door import Door
 from gate.gate import GATE, Gate, LiveRoom
 from gate.logs import log_events
 from gate.proxy import Upstream
@@ -59,7 +59,6 @@ def build_public_app(gate: Gate) -> web.Application:
     app[GATE] = gate
     for room in gate.rooms.values():
         RoomApi(gate, room).add_routes(app)
-    app.on_response_prepare.append(set_cookies)
     app.cleanup_ctx.append(_run_rooms)
     app.cleanup_ctx.append(_open_door)
     return app

@@ -1,5 +1,6 @@
 """Everything that is not the gate's own: on to the shop, with a pass where a room protects the path."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,12 +12,14 @@ from aiohttp import hdrs, web
 from gate import problems, shopper
 from gate.gate import Gate, LiveRoom, no_store
 from gate.paths import normalise, protects
-from gate.proxy import OnAnswer, Upstream
+from gate.proxy import ProxyError, Upstream
 from waitroom.errors import Refused, StoreAway
 from waitroom.tickets import Pass, pass_cookie
 
 OWN = ("/waitroom",)
 HIDDEN = ("/metrics", "/healthz")  # the shop's own affairs
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 _log = structlog.get_logger()
 
@@ -48,73 +51,81 @@ class Door:
         granted = shopper.find_pass(self._gate, request, room.name)
         visits, now = room.waiting.visits, self._gate.clock.now_ms()
         if granted is not None and visits.admits(granted) and granted.enter_at <= now:
-            self._keep(request, granted, room)
-            return await self._upstream.forward(
-                request, target, on_answer=self._listen(request, room, granted)
-            )
-        if problems.wants_page(request):
-            return await self._to_waiting_page(request, target, room)
-        raise problems.NoPass(f"/waitroom/{room.name}")
+            return await self._let_through(request, target, room, granted, set_cookies=[])
+        if not problems.wants_page(request):
+            raise problems.NoPass(f"/waitroom/{room.name}")
+        if request.method == hdrs.METH_GET and room.waiting.nobody_waits:
+            with suppress(Refused, StoreAway):
+                return await self._straight_in(request, target, room)
+        return self._to_waiting_page(target, room, [])
 
-    def _keep(self, request: web.Request, granted: Pass, room: LiveRoom) -> None:
-        """Extend the visit of an active visitor, where visits slide."""
+    async def _straight_in(self, request: web.Request, target: str, room: LiveRoom) -> web.StreamResponse:
+        """Let a browser in that comes while nobody waits: ticket, call and pass in one request."""
+        identity = shopper.read_identity(self._gate, request, room.waiting.room)
+        held = shopper.find_ticket(self._gate, request, room.name)
+        ticket, entered = await room.waiting.go_straight_in(secrets.token_bytes(32), identity, held)
+        cookies = [shopper.give_ticket(self._gate, request, ticket)[1]]
+        if entered is None or entered.enter_at > self._gate.clock.now_ms():
+            return self._to_waiting_page(target, room, cookies)
+        granted = shopper.pass_for(ticket, entered)
+        token, set_cookie = shopper.give_pass(self._gate, request, granted)
+        cookie = f"{pass_cookie(room.name)}={token}"
+        cookies.append(set_cookie)
+        return await self._let_through(request, target, room, granted, set_cookies=cookies, cookie=cookie)
+
+    async def _let_through(
+        self,
+        request: web.Request,
+        target: str,
+        room: LiveRoom,
+        granted: Pass,
+        *,
+        set_cookies: list[str],
+        cookie: str | None = None,
+    ) -> web.StreamResponse:
         if room.waiting.room.pace.sliding:
             extended = room.waiting.visits.touch(granted)
             if extended is not granted:
-                _also_set(request, shopper.give_pass(self._gate, request, extended)[1])
+                set_cookies.append(shopper.give_pass(self._gate, request, extended)[1])
 
-    async def _to_waiting_page(self, request: web.Request, target: str, room: LiveRoom) -> web.StreamResponse:
-        """Send a browser to the waiting page, or straight in where nobody waits."""
-        if request.method == hdrs.METH_GET and room.waiting.nobody_waits:
-            with suppress(Refused, StoreAway):
-                identity = shopper.read_identity(self._gate, request, room.waiting.room)
-                held = shopper.find_ticket(self._gate, request, room.name)
-                ticket, entered = await room.waiting.go_straight_in(secrets.token_bytes(32), identity, held)
-                _also_set(request, shopper.give_ticket(self._gate, request, ticket)[1])
-                if entered is not None and entered.enter_at <= self._gate.clock.now_ms():
-                    granted = shopper.pass_for(ticket, entered)
-                    token, set_cookie = shopper.give_pass(self._gate, request, granted)
-                    _also_set(request, set_cookie)
-                    return await self._upstream.forward(
-                        request,
-                        target,
-                        cookie=f"{pass_cookie(room.name)}={token}",
-                        on_answer=self._listen(request, room, granted),
-                    )
-        location = f"/waitroom/{room.name}?next={quote(target, safe='')}"
-        return web.Response(status=303, headers=no_store(Location=location))
-
-    def _listen(self, request: web.Request, room: LiveRoom, granted: Pass) -> OnAnswer:
         async def listen(words: Mapping[str, str]) -> None:
-            try:
-                if words.get("Waitroom-Command") == "leave":
-                    await room.waiting.leave_shop(granted)
-                    _also_set(request, shopper.take_back(self._gate, request, pass_cookie(room.name)))
-                await self._hear_units(room, words)
-            except StoreAway as error:
-                # The shop's next answer says it again, and the visit ends by itself.
-                _log.warning("not heard", room=room.name, words=dict(words), reason=str(error))
+            if await self._hear(words, room, granted):
+                set_cookies.append(shopper.take_back(self._gate, request, pass_cookie(room.name)))
 
-        return listen
+        try:
+            return await self._upstream.forward(
+                request, target, cookie=cookie, on_answer=listen, set_cookies=set_cookies
+            )
+        except ProxyError as error:
+            # The shop's trouble must not cost a ticket or a pass that this request has just earned.
+            response = problems.answer(request, error)
+            response.headers.extend((hdrs.SET_COOKIE, each) for each in set_cookies)
+            return response
 
-    async def _hear_units(self, room: LiveRoom, words: Mapping[str, str]) -> None:
+    async def _hear(self, words: Mapping[str, str], room: LiveRoom, granted: Pass) -> bool:
+        """Act on what the shop says; answers whether the visit is over by it."""
+        try:
+            await self._hear_units(words, room)
+            if words.get("Waitroom-Command") != "leave":
+                return False
+            await room.waiting.leave_shop(granted)
+        except StoreAway as error:
+            # The shop's next answer says it again, and the visit ends by itself.
+            _log.warning("not heard", room=room.name, words=dict(words), reason=str(error))
+            return False
+        return True
+
+    async def _hear_units(self, words: Mapping[str, str], room: LiveRoom) -> None:
         left, held = words.get("Waitroom-Units-Left"), words.get("Waitroom-Units-Held", "0")
         if left is None:
             return
-        if not (left.isascii() and left.isdigit() and held.isascii() and held.isdigit()):
+        if not (_NUMBER.fullmatch(left) and _NUMBER.fullmatch(held)):
             _log.warning("the shop's stock makes no sense", room=room.name, words=dict(words))
             return
         await room.waiting.tell_units(int(left), int(held))
 
-
-_COOKIES = "waitroom.cookies"
-
-
-def _also_set(request: web.Request, set_cookie: str) -> None:
-    request.setdefault(_COOKIES, []).append(set_cookie)
-
-
-async def set_cookies(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the cookies that a request has earned to the shop's answer; a signal before it is sent."""
-    for each in request.get(_COOKIES, ()):
-        response.headers.add(hdrs.SET_COOKIE, each)
+    def _to_waiting_page(self, target: str, room: LiveRoom, set_cookies: list[str]) -> web.Response:
+        location = f"/waitroom/{room.name}?next={quote(target, safe='')}"
+        response = web.Response(status=303, headers=no_store(Location=location))
+        response.headers.extend((hdrs.SET_COOKIE, each) for each in set_cookies)
+        return response

@@ -119,11 +119,13 @@ class Upstream:
         *,
         cookie: str | None = None,
         on_answer: OnAnswer | None = None,
+        set_cookies: Sequence[str] = (),
     ) -> web.StreamResponse:
         """Have the shop answer a request, under `target` as `paths.normalise` gave it.
 
         The answer has been sent when this returns, or has been cut off where shop or shopper broke off.
-        `cookie`, `name=value`, goes with the request as if the shopper had it already.
+        `cookie`, `name=value`, goes with the request as if the shopper had it already; `set_cookies` go with
+        the answer, including those that `on_answer` adds to them.
         `on_answer` is called if the shop says something to the gate, and runs to its end even if the shopper
         goes away. A POST is sent once; an idempotent request without a body is sent a second time if the shop
         closes the connection before it answers.
@@ -142,6 +144,8 @@ class Upstream:
             said = headers.words(given.headers)
             if said and on_answer is not None:
                 await asyncio.shield(on_answer(said))
+            for each in set_cookies:
+                answer.headers.add(hdrs.SET_COOKIE, each)
             await self._relay(given, answer, request)
         finally:
             given.close()  # a connection whose answer was read to its end has gone back to the pool before
