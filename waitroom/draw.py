@@ -188,10 +188,9 @@ def _node(children: bytes) -> bytes:
 
 
 def _roll(leaves: Leaves) -> bytes:
-    if isinstance(leaves, bytes):
-        roll = leaves
-    else:
-        roll = b"".join([_expect("leaf", each, _HASH) for each in leaves])
+    roll = (
+        leaves if isinstance(leaves, bytes) else b"".join([_expect("leaf", each, _HASH) for each in leaves])
+    )
     if len(roll) % _HASH:
         raise ValueError(f"a roll is whole leaves of {_HASH} bytes, not {len(roll)} bytes")
     return roll

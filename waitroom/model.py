@@ -16,7 +16,7 @@ RETRY_MS = 120_000
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Let in: the pass holds from ``enter_at`` until ``expires_at`` (epoch ms)."""
+    """Let in: the visit lasts from ``enter_at`` until ``expires_at`` (epoch ms)."""
 
     enter_at: int
     expires_at: int
@@ -43,11 +43,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A shopper in the shop until ``ends_at``, which activity may extend up to ``expires_at``."""
+    """A shopper in the shop until ``ends_at``, which activity may put off."""
 
     enter_at: int
     ends_at: int
-    expires_at: int
 
     def lasts(self, now: int) -> bool:
         """Whether it has not ended yet."""
@@ -73,26 +72,25 @@ class Model:
         self.knocks: dict[int, int] = {}  # place at the door -> until when its last knock counts
         self.visits: dict[int, Visit] = {}  # by place
         self.tat = 0.0
-        self.shown = self.lapsed = self.leaving = 0.0  # decayed counts, as of `decayed_at`
-        self.decayed_at = 0
+        self.shown = self.lapsed = self.leaving = 0.0  # counts, decayed until `last_call`
         self.last_call = 0
         self.paused_at: int | None = None
         self.sold_out = False
         self.closed = False
         self.units_left: int | None = None
-        self.units_held: int | None = None
 
     # ---- Taking a ticket
 
-    def join(self, now: int, entropy: bytes, identity: str = "") -> int | Refused:
-        """The number that this identity holds or this entropy was given, or the next one."""
-        if self.closed or self.sold_out:
-            return Refused("closed" if self.closed else "sold_out")
-        number = self._holding(now, identity) if identity else self._retried(now, entropy)
+    def join(self, now: int, entropy: bytes, identity: str = "", held: int | None = None) -> int | Refused:
+        """The number that this identity or browser already has, or the next one.
+
+        ``held`` is the number of the ticket that came with the request.
+        """
+        number = self._of_identity(now, identity, held) if identity else self._of_browser(now, entropy, held)
         if number is not None:
             return number
-        if self.once and identity in self.holders:
-            return Refused("once")
+        if self.closed or self.sold_out:
+            return Refused("closed" if self.closed else "sold_out")
         number, self.issued = self.issued, self.issued + 1
         if identity:
             self.holders[identity] = number
@@ -100,17 +98,25 @@ class Model:
             self.retries[entropy] = number, now + RETRY_MS
         return number
 
-    def _holding(self, now: int, identity: str) -> int | None:
-        """The ticket of this identity, unless it is spent and its visit over."""
-        number = self.holders.get(identity)
-        if number is None or number not in self.spent:
-            return number
-        visit = self.visits.get(self.entered.get(number, -1))
-        return number if visit and visit.lasts(now) else None
+    def _of_identity(self, now: int, identity: str, held: int | None) -> int | Refused | None:
+        number = self.holders.get(identity, held)
+        if number is None:
+            return None
+        if self._over(now, number):
+            return Refused("once") if self.once and number in self.entered else None
+        self.holders.setdefault(identity, number)
+        return number
 
-    def _retried(self, now: int, entropy: bytes) -> int | None:
-        number, forgotten_at = self.retries.get(entropy, (None, now))
-        return number if forgotten_at > now else None
+    def _of_browser(self, now: int, entropy: bytes, held: int | None) -> int | None:
+        if held is not None and not self._over(now, held):
+            return held
+        number, forgotten_at = self.retries.get(entropy, (held, now))
+        return number if now < forgotten_at and number != held else None
+
+    def _over(self, now: int, number: int) -> bool:
+        """Whether a ticket has done its work: it has entered or left, and no visit of it lasts."""
+        visit = self.visits.get(self.entered.get(number, -1))
+        return number in self.spent and not (visit and visit.lasts(now))
 
     def freeze(self) -> int:
         """The presale's size: fixed by the first who asks."""
@@ -124,17 +130,19 @@ class Model:
 
     # ---- Calling
 
-    def call(self, now: int) -> int:
-        """Tidy up, then call the next places if it is time; answers how many."""
-        self._tidy(now)
-        if self._shut() or now - self.last_call < arithmetic.CALL_EVERY_MS:
+    def call(self, now: int, *, forced: bool = False) -> int:
+        """Sweep, then count who came and call the next places if it is time; answers how many."""
+        self._sweep(now)
+        elapsed = now - self.last_call
+        if 0 <= elapsed < arithmetic.CALL_EVERY_MS and not forced:
             return 0
         self.last_call = now
-        if self.units_left == 0 and self.units_held:
+        self._count(now, elapsed)
+        if self._shut() or self.units_left == 0:
             return 0
         need = arithmetic.Need(
             interval=self.interval,
-            free=self._free(now),
+            free=self._free(),
             leaving=arithmetic.per_ms(self.leaving),
             door=len(self.door),
             coming=len(self.coming),
@@ -151,25 +159,24 @@ class Model:
         """The share of called places that come in time, as measured."""
         return arithmetic.show_rate(self.shown, self.lapsed)
 
-    def _tidy(self, now: int) -> None:
-        """Drop what is over and count it; a pause keeps the door and those who are coming as they are."""
-        ended = [place for place, visit in self.visits.items() if not visit.lasts(now)]
-        for place in ended:
-            del self.visits[place]
-        late: list[int] = []
-        if self.paused_at is None:
-            self._drop_stale_knocks(now)
-            late = [place for place, at in self.coming.items() if at <= now - arithmetic.LEAD_MS]
-            for place in late:
-                del self.coming[place]
-        elapsed, self.decayed_at = now - self.decayed_at, max(now, self.decayed_at)
+    def _count(self, now: int, elapsed: int) -> None:
+        """Let the counts decay, and add those who did not come in time."""
         self.shown = arithmetic.decay(self.shown, elapsed)
-        self.lapsed = arithmetic.decay(self.lapsed, elapsed) + len(late)
-        self.leaving = arithmetic.decay(self.leaving, elapsed) + len(ended)
+        self.lapsed = arithmetic.decay(self.lapsed, elapsed)
+        self.leaving = arithmetic.decay(self.leaving, elapsed)
+        if self.paused_at is None:
+            for place in [place for place, at in self.coming.items() if at <= now - arithmetic.LEAD_MS]:
+                del self.coming[place]
+                self.lapsed += 1
 
-    def _drop_stale_knocks(self, now: int) -> None:
-        for place in [place for place, until in self.knocks.items() if until <= now]:
-            self._forget_knock(place)
+    def _sweep(self, now: int) -> None:
+        """Drop visits that are over and knocks that no longer count; during a pause the door stands still."""
+        for place in [place for place, visit in self.visits.items() if visit.ends_at <= now]:
+            del self.visits[place]
+            self.leaving += 1
+        if self.paused_at is None:
+            for place in [place for place, until in self.knocks.items() if until <= now]:
+                self._forget_knock(place)
 
     def _forget_knock(self, place: int) -> None:
         if self.knocks.pop(place, None) is not None:
@@ -181,13 +188,13 @@ class Model:
         """Ask to be let in; asked again while the visit lasts, the same answer."""
         visit = self.visits.get(place)
         if visit and visit.lasts(now):
-            return Entered(visit.enter_at, visit.expires_at)
+            return Entered(visit.enter_at, visit.ends_at)
         if refused := self._refusal(number, place, identity):
             return refused
-        self._drop_stale_knocks(now)
+        self._sweep(now)
         if self.coming.pop(place, None) is not None:
             self.shown += 1
-        before, free = bisect_left(self.door, place), self._free(now)
+        before, free = bisect_left(self.door, place), self._free()
         slot = arithmetic.slot(now, self.tat, before, self.pace.burst, self.interval)
         enter_at = arithmetic.enter_at(now, slot, before, free)
         if enter_at is not None:
@@ -199,10 +206,10 @@ class Model:
         return AtDoor(before, again)
 
     def _refusal(self, number: int, place: int, identity: str) -> Refused | None:
+        if number in self.spent or (identity and self.holders.get(identity, number) != number):
+            return Refused("spent")
         if shut := self._shut():
             return Refused(shut)
-        if number in self.spent or (identity and self.holders.get(identity) != number):
-            return Refused("spent")
         if place >= self.called:
             return Refused("not_called", place - self.called)
         return None
@@ -212,30 +219,37 @@ class Model:
         self.tat = arithmetic.book(enter_at, self.tat, self.interval)
         self.spent.add(number)
         self.entered[number] = place
-        expires_at = enter_at + self.pace.visit_longest_ms
-        self.visits[place] = Visit(enter_at, enter_at + self.pace.visit_ms, expires_at)
-        return Entered(enter_at, expires_at)
+        visit = self.visits[place] = Visit(enter_at, enter_at + self.pace.visit_ms)
+        return Entered(enter_at, visit.ends_at)
 
-    def _free(self, now: int) -> int | None:
-        if self.pace.capacity is None:
-            return None
-        return self.pace.capacity - sum(visit.lasts(now) for visit in self.visits.values())
+    def _free(self) -> int | None:
+        return None if self.pace.capacity is None else self.pace.capacity - len(self.visits)
 
     # ---- Going
 
-    def leave(self, number: int, place: int) -> None:
-        """End the visit, or give the ticket back."""
-        if self.visits.pop(place, None) is not None:
-            self.leaving += 1
+    def leave(self, now: int, place: int | None, number: int | None = None) -> bool:
+        """End the visit at ``place``, and with a ``number`` give that ticket back; answers if a visit ended.
+
+        The place is None while the draw has not given it yet.
+        """
+        if number is not None:
+            self.spent.add(number)
+        if place is None:
+            return False
+        self.coming.pop(place, None)
         self._forget_knock(place)
-        self.spent.add(number)
+        self._sweep(now)
+        visit = self.visits.pop(place, None)
+        self.leaving += visit is not None
+        return visit is not None
 
     def touch(self, now: int, place: int) -> bool:
         """Extend a visit that lasts; answers whether it does."""
         visit = self.visits.get(place)
         if visit is None or not visit.lasts(now):
             return False
-        ends_at = max(visit.ends_at, min(now + self.pace.visit_ms, visit.expires_at))
+        longest = visit.enter_at + self.pace.visit_longest_ms
+        ends_at = max(visit.ends_at, min(now + self.pace.visit_ms, longest))
         self.visits[place] = replace(visit, ends_at=ends_at)
         return True
 
@@ -251,7 +265,7 @@ class Model:
             case Hold.SOLD_OUT:
                 self.sold_out = True
             case Hold.RESTOCK:
-                self.sold_out = False
+                self.sold_out, self.units_left = False, None
             case Hold.CLOSE:
                 self.closed = True
 
@@ -271,12 +285,13 @@ class Model:
 
     def set_pace(self, now: int, pace: Pace) -> None:
         """Take over a new pace; the burst used so far stays used."""
-        new = arithmetic.interval(pace.rate)
-        self.tat = arithmetic.rescale_tat(self.tat, now, self.pace.burst, self.interval, new)
-        self.pace, self.interval = pace, new
+        old = arithmetic.Limit(self.interval, self.pace.burst)
+        new = arithmetic.Limit(arithmetic.interval(pace.rate), pace.burst)
+        self.tat = arithmetic.rescale_tat(self.tat, now, old, new)
+        self.pace, self.interval = pace, new.interval
 
     def units(self, left: int, held: int) -> None:
-        """What the shop says of its stock; nothing left and nothing held means sold out."""
-        self.units_left, self.units_held = left, held
+        """What the shop says of its stock: none left, nobody is called; none held either, sold out."""
+        self.units_left = left
         if left == held == 0:
             self.sold_out = True

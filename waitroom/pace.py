@@ -10,6 +10,7 @@ recent entries will be empty; an entry takes one ``interval`` of it, and ``burst
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LEAD_MS = 6_000
 """A called place is expected at the door within this time."""
@@ -23,7 +24,7 @@ SHOW_RATE_FLOOR = 0.02
 CALL_EVERY_MS = 200
 """The least time between two calls."""
 
-CALL_MOST = 2_000
+CALL_MOST = 5_000
 """The most places called at once, which bounds the time that the script holds the store."""
 
 BOOK_AHEAD_MS = 2_000
@@ -48,7 +49,7 @@ TICK = 1_024
 
 def decay(count: float, elapsed_ms: int, half_life_ms: int = HALF_LIFE_MS) -> float:
     """What is left of a count after a time; a clock that runs backwards changes nothing."""
-    return float(count * 2.0 ** (-max(0, elapsed_ms) / half_life_ms))
+    return float(count * 0.5 ** (max(0, elapsed_ms) / half_life_ms))
 
 
 def per_ms(count: float, half_life_ms: int = HALF_LIFE_MS) -> float:
@@ -143,13 +144,22 @@ def knock_again(now: int, slot: float, before: int, free: int | None, leaving: f
     return math.ceil(min(max(hope, now + KNOCK_SOONEST_MS), now + KNOCK_LATEST_MS))
 
 
-def rescale_tat(tat: float, now: int, burst: int, old: float, new: float) -> float:
-    """The ``tat`` for a new interval that keeps the used share of the burst.
+class Limit(NamedTuple):
+    """What bounds entries: ``interval`` milliseconds between them, and ``burst`` of them back to back."""
 
-    Slots booked ahead of ``now`` stand, so the share is taken at the last of them: else a faster rate would
-    let others in between and exceed the burst.
+    interval: float
+    burst: int
+
+
+def rescale_tat(tat: float, now: int, old: Limit, new: Limit) -> float:
+    """The ``tat`` under another limit, so that what was used up stays used up.
+
+    Slots booked ahead of ``now`` stand: the door counts as full until the last of them, else a faster rate or a
+    larger burst would let others in between and exceed the limit. Otherwise the used share of the burst is kept.
     """
-    anchor = max(float(now), tat - burst * old)
-    if tat <= anchor:
-        return tat
-    return math.ceil((anchor + (tat - anchor) * new / old) * TICK) / TICK
+    booked = tat - old.burst * old.interval
+    if booked > now:
+        return booked + new.burst * new.interval
+    if tat > now:
+        return math.ceil((now + (tat - now) * new.interval / old.interval) * TICK) / TICK
+    return tat

@@ -115,9 +115,9 @@ class Play:
                 self.result.visit_lengths.append(length)
                 self.at(enter_at + length, "leave", place)
 
-    def leave(self, _: int, place: int) -> None:
+    def leave(self, now: int, place: int) -> None:
         """A visitor is done."""
-        self.model.leave(place, place)
+        self.model.leave(now, place)
 
     def inside(self, now: int) -> int:
         """Visits under way."""
@@ -164,10 +164,10 @@ def exceeds(entries: list[int], interval: float, burst: int) -> bool:
 def sales() -> Iterator[Sale]:
     """The table: which limit binds, how many come, how fast, how many come late."""
     limits = (
-        Sale("rate 6", rate=6, burst=2),
-        Sale("rate 30, burst 1", rate=30, burst=1),
-        Sale("rate 120", rate=120),
-        Sale("rate 600", rate=600, burst=10),
+        Sale("rate 6", rate=6, burst=2, visit=5),
+        Sale("rate 30, burst 1", rate=30, burst=1, visit=5),
+        Sale("rate 120", rate=120, visit=5),
+        Sale("rate 600", rate=600, burst=10, visit=5, visit_longest=10),
         Sale("capacity 5", rate=6000, capacity=5, visit=30, visit_longest=60),
         Sale("capacity 20", rate=6000, capacity=20),
         Sale("capacity 100", rate=6000, capacity=100),

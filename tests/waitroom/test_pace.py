@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom import pace
+from waitroom.pace import Limit
 
 NOW = 1_432_033_200_000
 
@@ -184,36 +185,40 @@ def test_the_next_knock_is_due_when_there_is_hope(
 
 def test_a_new_rate_keeps_the_used_share_of_the_burst() -> None:
     """Three of five used at one a second stay three of five at ten a second; an idle door stays idle."""
-    assert pace.rescale_tat(NOW + 3000.0, NOW, 5, 1000, 100) == NOW + 300
-    assert pace.rescale_tat(NOW + 300.0, NOW, 5, 100, 1000) == NOW + 3000
-    assert pace.rescale_tat(NOW - 1.0, NOW, 5, 1000, 100) == NOW - 1
-    assert pace.rescale_tat(0.0, NOW, 5, 1000, 100) == 0
+    assert pace.rescale_tat(NOW + 3000.0, NOW, Limit(1000, 5), Limit(100, 5)) == NOW + 300
+    assert pace.rescale_tat(NOW + 300.0, NOW, Limit(100, 5), Limit(1000, 9)) == NOW + 3000
+    assert pace.rescale_tat(NOW - 1.0, NOW, Limit(1000, 5), Limit(100, 5)) == NOW - 1
+    assert pace.rescale_tat(0.0, NOW, Limit(1000, 5), Limit(100, 5)) == 0
 
 
-def test_slots_booked_ahead_stand_when_the_rate_changes() -> None:
-    """With a booking at one second from now, nobody at a faster rate is let in before it."""
-    assert pace.rescale_tat(NOW + 6000.0, NOW, 5, 1000, 100) == NOW + 1000 + 500
+def test_slots_booked_ahead_stand_when_the_pace_changes() -> None:
+    """With a booking at one second from now, no faster rate and no larger burst lets anyone in before it."""
+    assert pace.rescale_tat(NOW + 6000.0, NOW, Limit(1000, 5), Limit(100, 5)) == NOW + 1000 + 500
+    assert pace.rescale_tat(NOW + 6000.0, NOW, Limit(1000, 5), Limit(1000, 8)) == NOW + 1000 + 8000
 
 
 @given(
-    burst=bursts,
-    steps=st.lists(st.tuples(st.integers(1, 6000), st.integers(0, 3000)), min_size=2, max_size=40),
+    steps=st.lists(
+        st.tuples(st.integers(1, 6000), st.integers(1, 5), st.integers(0, 3000)), min_size=2, max_size=40
+    ),
 )
-def test_no_window_exceeds_its_bound_while_the_rate_changes(burst: int, steps: list[tuple[int, int]]) -> None:
+def test_no_window_exceeds_its_bound_while_the_pace_changes(steps: list[tuple[int, int, int]]) -> None:
     """I5 while the operator turns the rate at every knock: a rate counts from the last booked slot on."""
-    interval, tat, now = pace.interval(steps[0][0]), 0.0, NOW
+    interval, burst, tat, now = 1000.0, 1, 0.0, NOW
+    most = max(step[1] for step in steps)
     earned, since = Fraction(0), Fraction(0)  # entries allowed until `since`, and that instant
     entries: list[tuple[int, Fraction]] = []  # each with what was allowed until it
-    for rate, gap in steps:
+    for rate, new_burst, gap in steps:
         now += gap
         new = pace.interval(rate)
         turn = max(since, Fraction(max(float(now), tat - burst * interval)))
         earned, since = earned + (turn - since) / Fraction(interval), turn
-        tat, interval = pace.rescale_tat(tat, now, burst, interval, new), new
+        tat = pace.rescale_tat(tat, now, Limit(interval, burst), Limit(new, new_burst))
+        interval, burst = new, new_burst
         at = pace.enter_at(now, pace.slot(now, tat, 0, burst, interval), 0, None)
         if at is not None:
             tat = pace.book(at, tat, interval)
             entries.append((at, earned + (at - since) / Fraction(interval)))
     for first, (_, start) in enumerate(entries):
         for last in range(first, len(entries)):
-            assert last - first + 1 <= burst + entries[last][1] - start
+            assert last - first + 1 <= most + entries[last][1] - start
