@@ -72,7 +72,8 @@ class Model:
         self.knocks: dict[int, int] = {}  # place at the door -> until when its last knock counts
         self.visits: dict[int, Visit] = {}  # by place
         self.tat = 0.0
-        self.shown = self.lapsed = self.leaving = 0.0  # counts, decayed until `last_call`
+        self.shown = self.lapsed = self.leaving = 0.0  # counts, decayed until `decayed_at`
+        self.decayed_at = 0
         self.last_call = 0
         self.paused_at: int | None = None
         self.sold_out = False
@@ -131,18 +132,17 @@ class Model:
     # ---- Calling
 
     def call(self, now: int, *, forced: bool = False) -> int:
-        """Sweep, then count who came and call the next places if it is time; answers how many."""
-        self._sweep(now)
+        """Tidy up, then call the next places if it is time; answers how many."""
+        self._tidy(now)
         elapsed = now - self.last_call
-        if 0 <= elapsed < arithmetic.CALL_EVERY_MS and not forced:
+        if self._shut() or (0 <= elapsed < arithmetic.CALL_EVERY_MS and not forced):
             return 0
         self.last_call = now
-        self._count(now, elapsed)
-        if self._shut() or self.units_left == 0:
+        if self.units_left == 0:
             return 0
         need = arithmetic.Need(
             interval=self.interval,
-            free=self._free(),
+            free=self._free(now),
             leaving=arithmetic.per_ms(self.leaving),
             door=len(self.door),
             coming=len(self.coming),
@@ -159,21 +159,23 @@ class Model:
         """The share of called places that come in time, as measured."""
         return arithmetic.show_rate(self.shown, self.lapsed)
 
-    def _count(self, now: int, elapsed: int) -> None:
-        """Let the counts decay, and add those who did not come in time."""
-        self.shown = arithmetic.decay(self.shown, elapsed)
-        self.lapsed = arithmetic.decay(self.lapsed, elapsed)
-        self.leaving = arithmetic.decay(self.leaving, elapsed)
-        if self.paused_at is None:
-            for place in [place for place, at in self.coming.items() if at <= now - arithmetic.LEAD_MS]:
-                del self.coming[place]
-                self.lapsed += 1
-
-    def _sweep(self, now: int) -> None:
-        """Drop visits that are over and knocks that no longer count; during a pause the door stands still."""
-        for place in [place for place, visit in self.visits.items() if visit.ends_at <= now]:
+    def _tidy(self, now: int) -> None:
+        """Drop what is over and count it; a pause keeps the door and those who are coming as they are."""
+        over = [place for place, visit in self.visits.items() if visit.ends_at <= now]
+        for place in over:
             del self.visits[place]
-            self.leaving += 1
+        self._drop_stale_knocks(now)
+        late: list[int] = []
+        if self.paused_at is None:
+            late = [place for place, at in self.coming.items() if at <= now - arithmetic.LEAD_MS]
+            for place in late:
+                del self.coming[place]
+        elapsed, self.decayed_at = now - self.decayed_at, max(now, self.decayed_at)
+        self.shown = arithmetic.decay(self.shown, elapsed)
+        self.lapsed = arithmetic.decay(self.lapsed, elapsed) + len(late)
+        self.leaving = arithmetic.decay(self.leaving, elapsed) + len(over)
+
+    def _drop_stale_knocks(self, now: int) -> None:
         if self.paused_at is None:
             for place in [place for place, until in self.knocks.items() if until <= now]:
                 self._forget_knock(place)
@@ -191,10 +193,10 @@ class Model:
             return Entered(visit.enter_at, visit.ends_at)
         if refused := self._refusal(number, place, identity):
             return refused
-        self._sweep(now)
+        self._drop_stale_knocks(now)
         if self.coming.pop(place, None) is not None:
             self.shown += 1
-        before, free = bisect_left(self.door, place), self._free()
+        before, free = bisect_left(self.door, place), self._free(now)
         slot = arithmetic.slot(now, self.tat, before, self.pace.burst, self.interval)
         enter_at = arithmetic.enter_at(now, slot, before, free)
         if enter_at is not None:
@@ -222,12 +224,14 @@ class Model:
         visit = self.visits[place] = Visit(enter_at, enter_at + self.pace.visit_ms)
         return Entered(enter_at, visit.ends_at)
 
-    def _free(self) -> int | None:
-        return None if self.pace.capacity is None else self.pace.capacity - len(self.visits)
+    def _free(self, now: int) -> int | None:
+        if self.pace.capacity is None:
+            return None
+        return self.pace.capacity - sum(visit.lasts(now) for visit in self.visits.values())
 
     # ---- Going
 
-    def leave(self, now: int, place: int | None, number: int | None = None) -> bool:
+    def leave(self, place: int | None, number: int | None = None) -> bool:
         """End the visit at ``place``, and with a ``number`` give that ticket back; answers if a visit ended.
 
         The place is None while the draw has not given it yet.
@@ -238,7 +242,6 @@ class Model:
             return False
         self.coming.pop(place, None)
         self._forget_knock(place)
-        self._sweep(now)
         visit = self.visits.pop(place, None)
         self.leaving += visit is not None
         return visit is not None

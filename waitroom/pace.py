@@ -24,7 +24,7 @@ SHOW_RATE_FLOOR = 0.02
 CALL_EVERY_MS = 200
 """The least time between two calls."""
 
-CALL_MOST = 5_000
+CALL_MOST = 2_000
 """The most places called at once, which bounds the time that the script holds the store."""
 
 BOOK_AHEAD_MS = 2_000
@@ -49,7 +49,7 @@ TICK = 1_024
 
 def decay(count: float, elapsed_ms: int, half_life_ms: int = HALF_LIFE_MS) -> float:
     """What is left of a count after a time; a clock that runs backwards changes nothing."""
-    return float(count * 0.5 ** (max(0, elapsed_ms) / half_life_ms))
+    return float(count * 2.0 ** (-max(0, elapsed_ms) / half_life_ms))
 
 
 def per_ms(count: float, half_life_ms: int = HALF_LIFE_MS) -> float:

@@ -115,9 +115,9 @@ class Play:
                 self.result.visit_lengths.append(length)
                 self.at(enter_at + length, "leave", place)
 
-    def leave(self, now: int, place: int) -> None:
+    def leave(self, _: int, place: int) -> None:
         """A visitor is done."""
-        self.model.leave(now, place)
+        self.model.leave(place)
 
     def inside(self, now: int) -> int:
         """Visits under way."""
