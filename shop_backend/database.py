@@ -27,14 +27,17 @@ class Database:
     def __init__(self, url: URL) -> None:
         self._sqlite = url.get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(url) if self._sqlite else _postgresql_engine(url)
+        self._reader = self._engine.execution_options(
+            **({} if self._sqlite else {"isolation_level": "AUTOCOMMIT"})
+        )
         self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
         # SQLite has one writer at a time: whoever waits here waits in order, rather than polling the file.
         self._turn = asyncio.Lock() if self._sqlite else None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection that sees one state of the data, or on PostgreSQL one a statement."""
-        async with self._engine.connect() as connection:
+        """A connection outside any transaction: each statement sees the data of its own moment."""
+        async with self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
@@ -104,7 +107,8 @@ def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the dr
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+    if statement := connection.get_execution_options().get("begin"):
+        connection.exec_driver_sql(statement)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,6 +19,7 @@ JSON = "application/json"
 Fields = Mapping[str, Any]
 
 EMAIL = re.compile(r"[!-?A-~]{1,64}@[0-9A-Za-z-]{1,63}(\.[0-9A-Za-z-]{1,63})+")
+PRODUCT = re.compile(r"[0-9a-z-]{1,40}")
 KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
@@ -72,15 +73,16 @@ def new_order_key() -> str:
     return uuid.uuid4().hex
 
 
-def items(fields: Fields, products: Collection[str]) -> dict[str, int]:
-    """Units of each product: the object ``items`` of JSON, or a form's field for each of ``products``."""
+def items(fields: Fields) -> dict[str, int]:
+    """Units of each product: the object ``items`` of JSON, or the fields ``items.<product>`` of a form."""
     found = fields.get("items")
     if found is None:
-        found = {product: _number(fields[product]) for product in products if product in fields}
+        named = {name: value for name, value in fields.items() if name.startswith("items.")}
+        found = {name.removeprefix("items."): _number(value) for name, value in named.items()}
     if not isinstance(found, dict):
         raise BadInput("items", "The items are an object of products and quantities.")
     for product, quantity in found.items():
-        if product not in products:
+        if not PRODUCT.fullmatch(product):
             raise BadInput("items", "There is no such product.")
         if type(quantity) is not int or not 0 <= quantity <= LIMIT:
             raise BadInput("items", f"A quantity is 1 to {LIMIT}.")

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shop_backend import stock
 from shop_backend.card import Card
 from shop_backend.database import Database
-from shop_backend.errors import CardDeclined, KeyReused, OrderOver, OrderUnknown
+from shop_backend.errors import BadInput, CardDeclined, KeyReused, OrderOver, OrderUnknown
 from shop_backend.stock import Stock
 from shop_backend.tables import order_lines, orders, payments, products
 from waitroom.clock import Clock
@@ -94,6 +94,7 @@ class Orders:
             KeyReused: when the key came with other items before.
             LimitReached: when the buyer would have more than two of a product.
             NotEnough: when not all units are free; then none is held.
+            BadInput: when there is no such product.
         """
         await self._release()
         now = self._clock.now_ms()
@@ -220,7 +221,10 @@ async def _give_back(connection: AsyncConnection, order_ids: Sequence[str]) -> N
 
 async def _prices(connection: AsyncConnection, items: Mapping[str, int]) -> dict[str, int]:
     query = select(products.c.id, products.c.price_cents).where(products.c.id.in_(items))
-    return dict((await connection.execute(query)).all())
+    prices: dict[str, int] = dict((await connection.execute(query)).all())
+    if len(prices) < len(items):
+        raise BadInput("items", "There is no such product.")
+    return prices
 
 
 async def _repeated(connection: AsyncConnection, account: str, key: str, items: Mapping[str, int]) -> Order:

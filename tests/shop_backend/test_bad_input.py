@@ -46,15 +46,17 @@ BAD_ORDERS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("body", BAD_ORDERS, ids=lambda body: json.dumps(body)[:50])
-async def test_a_bad_order_is_refused_with_a_problem_document(shop: Shop, body: object) -> None:
+async def test_a_bad_order_is_refused_with_a_problem_document(shop: Shop, subtests: pytest.Subtests) -> None:
     """The document names the field, and nothing is held."""
-    answer = await (await shop.buyer()).post("/sale/orders", data=json.dumps(body), headers=JSON)
-    assert answer.status == 400
-    assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert answer.document["type"] == "/problems/bad-input"
-    assert answer.document["detail"].endswith(".")
-    assert answer.document["field"] in {"body", "key", "items"}
+    buyer = await shop.buyer()
+    for body in BAD_ORDERS:
+        with subtests.test(body=body):
+            answer = await buyer.post("/sale/orders", data=json.dumps(body), headers=JSON)
+            assert answer.status == 400
+            assert answer.headers["Content-Type"].startswith("application/problem+json")
+            assert answer.document["type"] == "/problems/bad-input"
+            assert answer.document["detail"].endswith(".")
+            assert answer.document["field"] in {"body", "key", "items"}
     assert all(product.held == 0 for product in (await shop.stock()).values())
 
 
@@ -65,21 +67,30 @@ async def test_prices_and_totals_of_the_buyer_are_ignored(shop: Shop) -> None:
     assert (answer.document["total_cents"], answer.document["state"]) == (1499, "held")
 
 
-@pytest.mark.parametrize(
-    "number",
-    ["", "4242", "4242424242424241", "4" * 31, "card", "\N{FULLWIDTH DIGIT FOUR}" * 16, None, 4242],
-)
-async def test_what_is_no_card_number_is_refused_before_it_is_tried(shop: Shop, number: object) -> None:
+async def test_what_is_no_card_number_is_refused_before_it_is_tried(
+    shop: Shop, subtests: pytest.Subtests
+) -> None:
     """Wrong length, wrong check digit, or no digits at all."""
-    buyer = await shop.buyer()
-    order = (await buyer.order({"mi-band": 1})).document["id"]
-    answer = await buyer.post(f"/sale/orders/{order}/payment", json={"card": number})
-    assert (answer.status, answer.document["field"]) == (400, "card")
+    for number in [
+        "",
+        "4242",
+        "4242424242424241",
+        "4" * 31,
+        "card",
+        "\N{FULLWIDTH DIGIT FOUR}" * 16,
+        None,
+        4242,
+    ]:
+        with subtests.test(number=number):
+            buyer = await shop.buyer()
+            order = (await buyer.order({"mi-band": 1})).document["id"]
+            answer = await buyer.post(f"/sale/orders/{order}/payment", json={"card": number})
+            assert (answer.status, answer.document["field"]) == (400, "card")
 
 
-@pytest.mark.parametrize(
-    "body, content_type, status",
-    [
+async def test_bodies_that_cannot_be_read_are_refused(shop: Shop, subtests: pytest.Subtests) -> None:
+    """Malformed, in another encoding, of another type, or too large."""
+    for body, content_type, status in [
         (b"{", "application/json", 400),
         (b"\xff", "application/json", 400),
         (b"[" * 16_000, "application/json", 400),
@@ -90,16 +101,12 @@ async def test_what_is_no_card_number_is_refused_before_it_is_tried(shop: Shop, 
         (b"x", "multipart/form-data; boundary=x", 415),
         (b"x", "nonsense", 415),
         (b"x" * 17_000, "application/json", 413),
-    ],
-)
-async def test_bodies_that_cannot_be_read_are_refused(
-    shop: Shop, body: bytes, content_type: str, status: int
-) -> None:
-    """Malformed, in another encoding, of another type, or too large."""
-    buyer = await shop.buyer()
-    for path in ("/sale/orders", "/account/register", "/account/sign-in"):
-        answer = await buyer.post(path, data=body, headers={"Content-Type": content_type})
-        assert (answer.status, answer.document["status"]) == (status, status)
+    ]:
+        with subtests.test(body=body, content_type=content_type):
+            buyer = await shop.buyer()
+            for path in ("/sale/orders", "/account/register", "/account/sign-in"):
+                answer = await buyer.post(path, data=body, headers={"Content-Type": content_type})
+                assert (answer.status, answer.document["status"]) == (status, status)
 
 
 async def test_a_compressed_body_is_measured_unpacked(shop: Shop) -> None:
@@ -112,9 +119,9 @@ async def test_a_compressed_body_is_measured_unpacked(shop: Shop) -> None:
     assert broken.status == 400
 
 
-@pytest.mark.parametrize(
-    "method, path, status",
-    [
+async def test_unknown_paths_and_methods_are_problems_too(shop: Shop, subtests: pytest.Subtests) -> None:
+    """As documents for scripts, as pages for browsers."""
+    for method, path, status in [
         ("GET", "/nowhere", 404),
         ("GET", "/sale/orders/1", 404),
         ("GET", "/orders/../../etc/passwd", 404),
@@ -124,19 +131,15 @@ async def test_a_compressed_body_is_measured_unpacked(shop: Shop) -> None:
         ("DELETE", "/sale", 405),
         ("GET", "/sale/orders", 405),
         ("PUT", "/account/register", 405),
-    ],
-)
-async def test_unknown_paths_and_methods_are_problems_too(
-    shop: Shop, method: str, path: str, status: int
-) -> None:
-    """As documents for scripts, as pages for browsers."""
-    buyer = await shop.buyer()
-    answer = await buyer.send(method, path)
-    assert (answer.status, answer.document["status"]) == (status, status)
-    assert ("Allow" in answer.headers) == (status == 405)
-    page = await buyer.send(method, path, headers={"Accept": "text/html"})
-    assert page.status == status
-    assert "<h1>" in page.text
+    ]:
+        with subtests.test(method=method, path=path):
+            buyer = await shop.buyer()
+            answer = await buyer.send(method, path)
+            assert (answer.status, answer.document["status"]) == (status, status)
+            assert ("Allow" in answer.headers) == (status == 405)
+            page = await buyer.send(method, path, headers={"Accept": "text/html"})
+            assert page.status == status
+            assert "<h1>" in page.text
 
 
 BAD_NEXT = [
@@ -152,17 +155,20 @@ BAD_NEXT = [
 ]
 
 
-@pytest.mark.parametrize("path", BAD_NEXT)
-async def test_the_way_on_after_signing_in_never_leaves_the_site(shop: Shop, path: str) -> None:
+async def test_the_way_on_after_signing_in_never_leaves_the_site(
+    shop: Shop, subtests: pytest.Subtests
+) -> None:
     """What is no path on this site is refused, in the form and in what the form sends."""
-    visitor = shop.visitor()
-    for address in ("/account/sign-in", "/account/register"):
-        shown = await visitor.get(address, params={"next": path}, headers={"Accept": "text/html"})
-        assert shown.status == 400
-        sent = {"email": "ann@example.org", "password": "correct horse"}
-        answer = await visitor.post(address, params={"next": path}, json=sent)
-        assert (answer.status, answer.document["field"]) == (400, "next")
-        assert "Location" not in answer.headers
+    for path in BAD_NEXT:
+        with subtests.test(path=path):
+            visitor = shop.visitor()
+            for address in ("/account/sign-in", "/account/register"):
+                shown = await visitor.get(address, params={"next": path}, headers={"Accept": "text/html"})
+                assert shown.status == 400
+                sent = {"email": "ann@example.org", "password": "correct horse"}
+                answer = await visitor.post(address, params={"next": path}, json=sent)
+                assert (answer.status, answer.document["field"]) == (400, "next")
+                assert "Location" not in answer.headers
 
 
 @FUZZ
