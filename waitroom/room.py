@@ -41,7 +41,11 @@ HOLDS = {
 """The phases in which each hold is a legal move; repeating one that already holds changes nothing."""
 
 MOVES = {
-    Phase.SCHEDULED: {Phase.PRESALE: "presale opens", Phase.OPEN: "opens without a presale"},
+    Phase.SCHEDULED: {
+        Phase.PRESALE: "presale opens",
+        Phase.OPEN: "opens without a presale",
+        Phase.PAUSED: "opens while paused",
+    },
     Phase.PRESALE: {Phase.DRAWING: "presale ends"},
     Phase.DRAWING: {Phase.OPEN: "drawn, and the sale opens", Phase.PAUSED: "opens while paused"},
     Phase.OPEN: {Phase.PAUSED: "pause", Phase.SOLD_OUT: "sold out"},

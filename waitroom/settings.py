@@ -212,6 +212,8 @@ def load_secrets(settings: Settings) -> tuple[str, ...]:
         if not path.exists():
             _make_secret(path)
         secrets = tuple(path.read_text().split())
+    except UnicodeDecodeError:
+        secrets = ()
     except OSError as error:
         raise BadSettings(f"the secrets in {path} cannot be used: {error.strerror}") from None
     if not secrets or min(map(len, secrets)) < 16:
