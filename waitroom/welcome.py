@@ -68,12 +68,12 @@ def banner(settings: Settings, secrets: tuple[str, ...], clock: Clock) -> Text:
     lines += [
         _line("shop", f"{gate}/"),
         _line("operator", sign_in_link(settings, secrets, clock)),
-        _line("", "good once, for ten minutes; `waitroom operator` makes another"),
+        _line("", "good once, for ten minutes; .venv/bin/waitroom operator makes another"),
         _line("metrics", f"http://{settings.host}:{settings.operator_port}/metrics"),
         _line("data", f"{settings.data}/ (the next run goes on from there)"),
         _line("stop", "Ctrl-C"),
     ]
-    return Text("\n").join([*lines, Text()])
+    return Text("\n").join(lines)
 
 
 def _line(label: str, text: str) -> Text:
