@@ -1,7 +1,7 @@
 """The sale: everything under ``/sale``, for those who hold a pass.
 
 For scripts: ``POST /sale/orders`` takes ``{"key", "items": {product: quantity}}``, ``POST …/payment`` takes
-``{"card"}``, ``POST …/cancel`` takes ``{}``; each answers the order.
+``{"card"}``, ``POST …/cancel`` takes ``{}``; each answers the order. ``GET /sale`` lists the products with their units.
 """
 
 from dataclasses import asdict
@@ -28,10 +28,17 @@ async def guard_sale(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     guard.require_pass(request)
     response = await handler(request)
-    stock = await request.app[ORDERS].stock()
-    response.headers["Waitroom-Units-Left"] = str(sum(product.free for product in stock))
-    response.headers["Waitroom-Units-Held"] = str(sum(product.held for product in stock))
+    left, held = await _count_units(request)
+    response.headers["Waitroom-Units-Left"] = str(left)
+    response.headers["Waitroom-Units-Held"] = str(held)
     return response
+
+
+@routes.get("/units")
+async def units(request: web.Request) -> web.StreamResponse:
+    """How many units are left and held, without a pass: for the gate, when nobody is in the sale to hear it."""
+    left, held = await _count_units(request)
+    return web.json_response({"left": left, "held": held})
 
 
 @routes.get("/sale")
@@ -108,6 +115,11 @@ async def my_orders(request: web.Request) -> web.StreamResponse:
 async def my_order(request: web.Request) -> web.StreamResponse:
     """One order; when it is paid this is the confirmation."""
     return _shown(request, await _order(request))
+
+
+async def _count_units(request: web.Request) -> tuple[int, int]:
+    stock = await request.app[ORDERS].stock()
+    return sum(product.free for product in stock), sum(product.held for product in stock)
 
 
 async def _order(request: web.Request) -> Order:

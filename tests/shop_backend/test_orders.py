@@ -34,6 +34,14 @@ async def test_every_answer_of_the_sale_tells_the_gate_what_is_left_and_held(sho
     assert paid.headers["Waitroom-Command"] == "leave"
 
 
+async def test_units_are_told_without_a_pass_as_their_holds_end(shop: Shop) -> None:
+    """When everybody has gone home, the gate can still ask whether held units came back."""
+    await (await shop.buyer()).order({"mi-band": 2})
+    assert (await shop.visitor().get("/units")).document == {"left": 38, "held": 2}
+    shop.clock.advance(TEN_MINUTES)
+    assert (await shop.visitor().get("/units")).document == {"left": 40, "held": 0}
+
+
 async def test_a_declined_card_charges_nothing_and_keeps_the_units(shop: Shop) -> None:
     """The buyer may try another card."""
     buyer = await shop.buyer()
