@@ -30,7 +30,7 @@ check: lint test  ## everything that CI checks
 
 bench: .venv/tests  ## measure against a bare aiohttp application
 	@.ci/install
-	$(ENV)/python tests/bench/run.py
+	$(ENV)/python -m tests.bench.run
 
 clean:  ## remove the virtual environment and what the tools left; the data in .waitroom stays
 	rm -rf .venv *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,14 +1,16 @@
 """``python -m gate``: run one gate until it is told to stop."""
 
 import asyncio
+import gc
 import signal
 import sys
+from contextlib import aclosing
 
 import uvloop
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from gate.app import build_public_app, open_gate
+from gate.app import build_public_app, open_gate, run_rooms
 from gate.logs import configure_logs
 from gate.operator.app import build_operator_app
 from gate.proxy import SERVER_OPTIONS
@@ -30,17 +32,22 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     gate = await open_gate(settings, clock=Clock(), registry=registry)
-    public = web.AppRunner(
-        build_public_app(gate), access_log=None, shutdown_timeout=SHUTDOWN_S, **SERVER_OPTIONS
-    )
+    app = build_public_app(gate)
+    app.cleanup_ctx.append(run_rooms)
+    public = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, **SERVER_OPTIONS)
     operator = web.AppRunner(build_operator_app(gate), access_log=None, shutdown_timeout=1)
-    try:
-        await _listen(public, settings.host, settings.gate_port, "GATE_PORT")
-        await _listen(operator, settings.host, settings.operator_port, "OPERATOR_PORT")
-        await stop.wait()
-    finally:
-        await public.cleanup()
-        await operator.cleanup()
+    async with aclosing(gate.store):
+        try:
+            await _listen(public, settings.host, settings.gate_port, "GATE_PORT")
+            await _listen(operator, settings.host, settings.operator_port, "OPERATOR_PORT")
+        # What is there now stays: the collector need not look at it again with each full round (a tenth of the
+        # time of a poll).
+        gc.collect()
+        gc.freeze()
+            await stop.wait()
+        finally:
+            await public.cleanup()
+            await operator.cleanup()
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, variable: str) -> None:

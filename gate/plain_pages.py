@@ -5,6 +5,7 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
+from yarl import URL
 
 from gate import shopper
 from gate.bodies import entropy_in, read_form
@@ -41,7 +42,7 @@ class PlainPages:
 
     async def page(self, request: web.Request) -> web.Response:
         """The page as it is for this shopper now; with ``knock=1`` it knocks for them first."""
-        wanted = request.query.get("next", "")
+        wanted = request.query.get("next") or _referred_next(request)
         ticket = shopper.find_ticket(self._gate, request, self._room.name)
         scene = self._scene(ticket, wanted)
         if scene.hurdle is None and request.query.get("hurdle") in {"signin", "once", "left", "spent"}:
@@ -133,3 +134,11 @@ class PlainPages:
         if set_cookie:
             headers[hdrs.SET_COOKIE] = set_cookie
         return web.Response(status=303, headers=headers)
+
+
+def _referred_next(request: web.Request) -> str:
+    """Where the waiting page that led here was to lead; its own address cannot be in it, it is the same for all."""
+    try:
+        return URL(request.headers.get(hdrs.REFERER, "")).query.get("next", "")
+    except ValueError:
+        return ""
