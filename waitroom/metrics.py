@@ -1,8 +1,9 @@
-"""Prometheus metrics of the line: an observer of its events. The README lists them; a test compares."""
+"""Prometheus metrics of the line: an observer of its events. ``docs/metrics.md`` lists them; a test compares."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from waitroom import events
+from waitroom.clock import Clock
 from waitroom.room import Line, Phase, Room
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -10,9 +11,14 @@ _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class LineMetrics:
-    """Counts what this process does; shows what the line in the store says. Call it with each event."""
+    """Counts what this process does; shows what the line in the store says. Call it with each event.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    ``clock`` measures how long ago the line was read.
+    """
+
+    def __init__(self, registry: CollectorRegistry, clock: Clock | None = None) -> None:
+        self._monotonic = (clock or Clock()).monotonic
+        self._read_at: dict[str, float] = {}
         room = ["room"]
 
         def gauge(name: str, text: str) -> Gauge:
@@ -36,6 +42,9 @@ class LineMetrics:
         self._burst = gauge("burst_entries", "Entries allowed back to back, as set.")
         self._phase = Gauge(
             "waitroom_phase", "1 for the phase the room is in.", ["room", "phase"], registry=registry
+        )
+        self._age = gauge(
+            "state_age_seconds", "Time since the line was last read; the public state is as old."
         )
         self._store_up = Gauge("waitroom_store_up", "Whether the store answers this gate.", registry=registry)
         self._store_up.set(1)
@@ -94,6 +103,9 @@ class LineMetrics:
                 pass
 
     def _show(self, room: Room, line: Line, phase: Phase) -> None:
+        if room.name not in self._read_at:
+            self._age.labels(room.name).set_function(lambda: self._monotonic() - self._read_at[room.name])
+        self._read_at[room.name] = self._monotonic()
         for name, gauge in self._line.items():
             value = getattr(line, name)
             gauge.labels(room.name).set(float("nan") if value is None else value)

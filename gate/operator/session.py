@@ -1,0 +1,80 @@
+"""Who operates: sign-in links that are good once, and the sessions they open.
+
+A session is a signed token in a cookie; nothing of it is kept. Signing out forgets the cookie, so a copied
+token stays good until its time is up: at most twelve hours.
+"""
+
+import re
+import secrets
+
+from aiohttp import hdrs, web
+
+from gate.cookies import read_cookie
+from gate.gate import Gate
+from gate.shopper import is_secure
+from waitroom.errors import TokenInvalid
+from waitroom.tickets import OPERATOR, Operator
+
+COOKIE = "waitroom_operator"
+SESSION_S = 12 * 3600
+_SCHEME = "Bearer "
+_NOT_IN_A_NAME = re.compile(r"[^\w .-]+")
+
+
+class Sessions:
+    """Signs operators in and recognises them."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def check_code(self, code: str) -> Operator:
+        """The sign-in credential in a link's code, which stays good.
+
+        Raises:
+            TokenInvalid: it is none of ours. TokenExpired: it is too old.
+        """
+        return self._gate.tokens.read_operator(code, "sign-in", self._gate.clock.now_ms())
+
+    async def open(self, code: str, name: str = "") -> tuple[Operator, str]:
+        """Spend a sign-in link's code on a session; answers the session and its token.
+
+        ``name`` is what its owner wants to be called in the audit; some random letters make it unique.
+
+        Raises:
+            TokenInvalid: it is none of ours, or was used before. TokenExpired: it is too old.
+            StoreAway: nobody can tell whether it was used before.
+        """
+        now = self._gate.clock.now_ms()
+        link = self.check_code(code)
+        good_for_s = (link.expires_at - now) // 1000 + 1
+        if not await self._gate.store.claim(f"waitroom:operator:{link.nonce}", good_for_s):
+            raise TokenInvalid(OPERATOR, "this link was used before")
+        called = _NOT_IN_A_NAME.sub(" ", name).strip()[:40] or "operator"
+        session = Operator("session", f"{called} {secrets.token_hex(3)}", now + SESSION_S * 1000)
+        return session, self._gate.tokens.sign_operator(session)
+
+    def read(self, request: web.Request) -> Operator:
+        """The session of a request, from its cookie or ``Authorization: Bearer``.
+
+        Raises:
+            TokenInvalid: it carries none that is good.
+        """
+        error = TokenInvalid(OPERATOR, "sign in with the link that `waitroom operator` prints")
+        for token in _tokens(request):
+            try:
+                return self._gate.tokens.read_operator(token, "session", self._gate.clock.now_ms())
+            except TokenInvalid as found:
+                error = found
+        raise error
+
+    def cookie(self, request: web.Request, token: str) -> str:
+        """The ``Set-Cookie`` that keeps a session; without a token, the one that forgets it."""
+        age_s = SESSION_S if token else 0
+        secure = "; Secure" if is_secure(self._gate, request) else ""
+        return f"{COOKIE}={token}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}"
+
+
+def _tokens(request: web.Request) -> list[str]:
+    header = request.headers.get(hdrs.AUTHORIZATION, "")
+    bearer = header.removeprefix(_SCHEME).strip() if header.startswith(_SCHEME) else None
+    return [token for token in (bearer, read_cookie(request, COOKIE)) if token]
