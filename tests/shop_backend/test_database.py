@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import CheckConstraint, Connection, Table, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from shop_backend.accounts import Account
@@ -80,8 +80,21 @@ async def test_the_migrations_make_exactly_the_tables_of_the_code(database: Data
     def compare(connection: Connection) -> object:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
+    def checks(connection: Connection) -> set[str | None]:
+        inspector = inspect(connection)
+        return {
+            check["name"] for table in metadata.tables for check in inspector.get_check_constraints(table)
+        }
+
+    named = {
+        str(constraint.name)
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint)
+    }
     async with database.read() as connection:
         assert await connection.run_sync(compare) == []
+        assert await connection.run_sync(checks) == named
 
 
 async def test_two_shops_that_start_at_once_migrate_once(settings: ShopSettings) -> None:
