@@ -40,10 +40,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         try:
             await _listen(public, settings.host, settings.gate_port, "GATE_PORT")
             await _listen(operator, settings.host, settings.operator_port, "OPERATOR_PORT")
-        # What is there now stays: the collector need not look at it again with each full round (a tenth of the
-        # time of a poll).
-        gc.collect()
-        gc.freeze()
+            # What is there now stays; looking at it again in each full collection cost a tenth of a poll's time.
+            gc.collect()
+            gc.freeze()
             await stop.wait()
         finally:
             await public.cleanup()
