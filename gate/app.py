@@ -54,12 +54,11 @@ async def open_gate(settings: Settings, *, clock: Clock, registry: CollectorRegi
 
 
 def build_public_app(gate: Gate) -> web.Application:
-    """The public listener: the waiting rooms' addresses, and the shop behind the gate."""
+    """The public listener: the waiting rooms' addresses, and the shop behind the gate; add `run_rooms` to it."""
     app = web.Application(client_max_size=MOST_BYTES)
     app[GATE] = gate
     for room in gate.rooms.values():
         RoomApi(gate, room).add_routes(app)
-    app.cleanup_ctx.append(_run_rooms)
     app.cleanup_ctx.append(_open_door)
     return app
 
@@ -68,12 +67,12 @@ async def _open_door(app: web.Application) -> AsyncIterator[None]:
     gate = app[GATE]
     async with Upstream(gate.settings.upstream_url, trusted=gate.settings.trusted_proxies) as upstream:
         door = Door(gate, upstream)
-        app.router.add_route("*", "/{path:.*}", gate.endpoint("shop", {"*": door.handle}))
+        app.router.add_route("*", "/{path:(?s:.*)}", gate.endpoint("shop", {"*": door.handle}))
         yield
 
 
-async def _run_rooms(app: web.Application) -> AsyncIterator[None]:
-    """Keep the rooms going: their line and state, the draw, and once a second clock and visits."""
+async def run_rooms(app: web.Application) -> AsyncIterator[None]:
+    """A clean-up context that keeps the rooms going: line and state, the draw, once a second clock and visits."""
     gate = app[GATE]
     loops = [_often(gate.store.correct_clock, every_s=1)]
     for room in gate.rooms.values():
@@ -85,7 +84,6 @@ async def _run_rooms(app: web.Application) -> AsyncIterator[None]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await gate.store.aclose()
 
 
 async def _often(work: Callable[[], Awaitable[None]], *, every_s: float) -> None:
