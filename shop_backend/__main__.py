@@ -18,7 +18,7 @@ FINISH_SECONDS = 10
 
 def main() -> int:
     """Run the shop; the exit status says whether it could start."""
-    logging.basicConfig(level=logging.INFO, format="shop: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="shop: %(message)s")
     try:
         settings = load_shop_settings()
     except BadSettings as error:
