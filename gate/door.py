@@ -39,7 +39,8 @@ class Door:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Let a request through to the shop, or send it to the waiting room."""
-        target = normalise(request.raw_path, request.host)
+        # Not request.host: in an absolute target aiohttp takes that from the target itself.
+        target = normalise(request.raw_path, request.headers.get(hdrs.HOST, ""))
         if protects(target, OWN) or protects(target, HIDDEN):
             raise web.HTTPNotFound(text="there is nothing at this address")
         prefix = protects(target, self._guards)
