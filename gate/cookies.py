@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from aiohttp import hdrs, web
 
 TICKET_AGE_S = 30 * 24 * 3600
-_SCHEME = "Waitroom "
+_SCHEME = "waitroom"
 
 
 def read_cookie(request: web.BaseRequest, name: str) -> str | None:
@@ -28,9 +28,9 @@ def credentials(request: web.BaseRequest, cookie: str) -> Iterator[str]:
     """
     if value := read_cookie(request, cookie):
         yield value
-    header = request.headers.get(hdrs.AUTHORIZATION, "")
-    if header.startswith(_SCHEME):
-        yield from (token.strip() for token in header.removeprefix(_SCHEME).split(","))
+    scheme, _, tokens = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() == _SCHEME:
+        yield from (token.strip() for token in tokens.split(","))
 
 
 def cookie(name: str, value: str, *, age_s: int, secure: bool) -> str:
