@@ -1,5 +1,6 @@
 """The addresses of one room: the page, the public documents, the ticket and the pass."""
 
+import re
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -14,6 +15,7 @@ from gate.plain_pages import PlainPages
 from gate.problems import BadRequest
 from waitroom import draw
 from waitroom.answers import AtDoor, Position
+from waitroom.errors import StoreAway
 from waitroom.forecast import wait
 from waitroom.room import Phase
 from waitroom.state import describe_draw
@@ -22,6 +24,8 @@ from waitroom.tickets import Ticket, pass_cookie, ticket_cookie
 LOG_PAGE = 1000
 _BRIEFLY = "public, max-age=1"
 _FOREVER = "public, max-age=31536000, immutable"
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
+_ENTRY_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")  # both halves have 64 bits in the store
 
 
 class RoomApi:
@@ -55,9 +59,9 @@ class RoomApi:
         if "plain" in request.query:
             return await self._plain.page(request)
         page = self._page
-        if request.headers.get(hdrs.IF_NONE_MATCH) == page.etag:
+        if _holds(request, page.etag):
             return web.Response(status=304, headers=page.headers)
-        if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        if _GZIP.search(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
             return web.Response(body=page.gzip_body, headers={**page.headers, hdrs.CONTENT_ENCODING: "gzip"})
         return web.Response(body=page.body, headers=page.headers)
 
@@ -65,7 +69,7 @@ class RoomApi:
         """The public state, from memory."""
         state = self._room.state
         headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: _BRIEFLY, hdrs.ETAG: state.etag}
-        if request.headers.get(hdrs.IF_NONE_MATCH) == state.etag:
+        if _holds(request, state.etag):
             return web.Response(status=304, headers=headers)
         return web.Response(body=state.body, headers=headers)
 
@@ -93,21 +97,28 @@ class RoomApi:
             hdrs.CACHE_CONTROL: _FOREVER,
             hdrs.ETAG: f'"{line.root.hex()}"',
         }
-        if request.headers.get(hdrs.IF_NONE_MATCH) == headers[hdrs.ETAG]:
+        if _holds(request, headers[hdrs.ETAG]):
             return web.Response(status=304, headers=headers)
         response = web.StreamResponse(headers=headers)
         response.content_length = 32 * line.presale_size
+        if request.method == hdrs.METH_HEAD:
+            return response
+        pieces = self._gate.store.read_bytes(waiting.keys.roll)
+        first = await anext(pieces, b"")
         await response.prepare(request)
-        if request.method != hdrs.METH_HEAD:
-            async for piece in self._gate.store.read_bytes(waiting.keys.roll):
+        await response.write(first)
+        try:
+            async for piece in pieces:
                 await response.write(piece)
-        await response.write_eof()
+        except StoreAway:
+            if request.transport is not None:
+                request.transport.abort()  # so that half a roll never looks whole
         return response
 
     async def log(self, request: web.Request) -> web.Response:
         """The public record after the entry ``after``, a page at a time; ``next`` leads to the following page."""
         after = request.query.get("after", "0")
-        if not (after.isascii() and len(after) <= 40 and after.replace("-", "", 1).isdigit()):
+        if not _ENTRY_ID.fullmatch(after):
             raise BadRequest("after must be the id of an entry, such as 1432033200000-0")
         entries = await self._gate.store.read_stream(self._room.waiting.keys.log, after, LOG_PAGE)
         more = entries[-1][0] if len(entries) == LOG_PAGE else None
@@ -200,6 +211,12 @@ class RoomApi:
     def _gone(self, request: web.Request, name: str) -> web.Response:
         gone = shopper.take_back(self._gate, request, name)
         return web.Response(status=204, headers=no_store(**{hdrs.SET_COOKIE: gone}))
+
+
+def _holds(request: web.Request, etag: str) -> bool:
+    """Whether the asker has this version; a cache on the way may have weakened its tag (RFC 9110, 13.1.2)."""
+    held = request.headers.get(hdrs.IF_NONE_MATCH)
+    return held is not None and (held == "*" or etag.removeprefix("W/") in held)
 
 
 def _next_step(phase: Phase, *, called: bool) -> str:
