@@ -10,6 +10,8 @@ from waitroom import events
 
 def configure_logs() -> None:
     """Log to standard error: for people on a terminal, as JSON elsewhere."""
+    # aiohttp's server would log each malformed request; faults are logged where they are answered.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     # Plain tracebacks: pretty ones show local variables, and those hold tokens.
     renderers: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]

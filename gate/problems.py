@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -13,6 +12,7 @@ from gate.page import SECURE_HEADERS, content_security_policy, environment, styl
 from gate.paths import BadTarget
 from gate.proxy import BodyBroken, BodyStalled, ProxyError, UpgradeRefused, UpstreamRefused, UpstreamTimeout
 from waitroom import errors
+from waitroom.store import Unfounded
 
 JSON = "application/problem+json"
 TYPES = "/waitroom/problems/"
@@ -45,6 +45,7 @@ class Problem:
 
 _SOON = {"Retry-After": "2"}
 _LATER = {"Retry-After": "5"}
+_AWAY = Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON)
 
 # The first class that an error is an instance of counts.
 PROBLEMS: dict[type[Exception], Problem] = {
@@ -59,15 +60,19 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.OneVisitOnly: Problem(409, "one-visit-only", "Everyone enters once"),
     errors.Conflict: Problem(409, "conflict", "The change does not fit"),
     errors.NotCalled: Problem(425, "not-called", "Not called yet", ("ahead",), _SOON),
-    errors.StoreAway: Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON),
+    errors.StoreAway: _AWAY,
+    Unfounded: _AWAY,  # the store has lost everything; the next tick founds the room again
     NoPass: Problem(429, "waiting-room", "Wait in the waiting room first", ("waiting_room",), _SOON),
     UpgradeRefused: Problem(501, "no-upgrade", "The gate speaks HTTP alone"),
     UpstreamTimeout: Problem(504, "shop-timeout", "The shop takes too long", (), _LATER),
-    UpstreamRefused: Problem(
-        502, "shop-unreachable", "The shop cannot be reached", (), _LATER
-    ),
+    UpstreamRefused: Problem(502, "shop-unreachable", "The shop cannot be reached", (), _LATER),
     BodyStalled: Problem(408, "body-stalled", "The request stopped in the middle"),
     BodyBroken: Problem(400, "body-broken", "The request's body is malformed"),
+    web.HTTPForbidden: Problem(403, "forbidden", "Refused"),
+    web.HTTPNotFound: Problem(404, "not-found", "Not found"),
+    web.HTTPMethodNotAllowed: Problem(405, "method-not-allowed", "This address takes other methods"),
+    web.HTTPRequestEntityTooLarge: Problem(413, "too-large", "The body is too large"),
+    web.HTTPMisdirectedRequest: Problem(421, "misdirected-request", "Another host is meant"),
 }
 _DETAILS: dict[type[Exception], str] = {
     UpgradeRefused: "Other protocols, such as WebSocket, do not pass this gate.",
@@ -110,12 +115,11 @@ def wants_page(request: web.BaseRequest) -> bool:
 
 
 def _describe(error: Exception) -> tuple[Problem, str, Mapping[str, str]]:
-    if isinstance(error, web.HTTPException):
-        phrase = HTTPStatus(error.status).phrase
-        allow: dict[str, str] = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
-        return Problem(error.status, phrase.lower().replace(" ", "-"), phrase), error.text or phrase, allow
     for kind, problem in PROBLEMS.items():
         if isinstance(error, kind):
+            if isinstance(error, web.HTTPException):
+                allow = {name: text for name, text in error.headers.items() if name == hdrs.ALLOW}
+                return problem, error.text or problem.title, allow
             return problem, _DETAILS.get(kind, str(error)), problem.headers
     _log.error("fault", exc_info=error)
     return _FAULT, "The fault is noted; nothing of yours is lost. Please try again.", {}
