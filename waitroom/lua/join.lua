@@ -35,11 +35,12 @@ end
 
 -- The ticket of an identity; one that the store has lost is taken over from the request.
 local function of_identity(identity, held)
-  local record = redis.call('HGET', KEYS[4], identity) or held
+  local known = redis.call('HGET', KEYS[4], identity)
+  local record = known or held
   if record == '' then return nil end
   if over(record) then
-    local _, _, place = parse(record)
-    return ARGV[5] == '1' and place ~= '' and same('once', record) or nil
+    local entered = known and string.match(known, '^%d+:%x+:%d')
+    return ARGV[5] == '1' and entered and same('once', record) or nil
   end
   redis.call('HSETNX', KEYS[4], identity, record)
   return same('same', record)

@@ -8,7 +8,7 @@
 -- knocks:  place at the door -> until when its knock counts (ms)
 -- visits:  place -> when the visit ends (ms); entered: place -> when it began
 
-local AHEAD_MS, EARLY_MS, SOONEST_MS, LATEST_MS, GRACE_MS = 2000, 1000, 1000, 20000, 5000
+local AHEAD_MS, EARLY_MS, SOONEST_MS, LATEST_MS, GRACE_MS = 2000, 1000, 1000, 20000, 2000
 
 local place, number, identity = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 

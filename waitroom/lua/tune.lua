@@ -5,7 +5,7 @@
 -- answer  {'done', new version} or {'conflict', version}
 
 if settings.version ~= ARGV[2] then return { 'conflict', settings.version } end
-local old, burst = interval(settings.rate), tonumber(settings.burst)
+local old_step, old_burst = interval(settings.rate), tonumber(settings.burst)
 for i = 5, #ARGV, 2 do
   local name, value = ARGV[i], ARGV[i + 1]
   redis.call('XADD', KEYS[3], '*', 'kind', 'pace', 'at', now, 'name', name, 'from', settings[name] or '', 'to', value,
@@ -16,11 +16,12 @@ for i = 5, #ARGV, 2 do
   if value == '' then redis.call('HDEL', KEYS[2], name) else redis.call('HSET', KEYS[2], name, value) end
 end
 
--- Another rate keeps the share of the burst that is used up; slots booked ahead of now stand, so the share is taken
--- at the last of them. waitroom.pace.rescale_tat is its oracle.
-local tat = count('tat')
-local anchor = math.max(now, tat - burst * old)
-if tat > anchor then
-  set('tat', text(math.ceil((anchor + (tat - anchor) * interval(settings.rate) / old) * TICK) / TICK))
+-- What was used up stays used up: slots booked ahead of now stand, and until the last of them the door counts as full;
+-- otherwise the used share of the burst is kept. waitroom.pace.rescale_tat is its oracle.
+local function rescale(tat, step)
+  local booked = tat - old_burst * old_step
+  if booked > now then return booked + tonumber(settings.burst) * step end
+  return math.ceil((now + (tat - now) * step / old_step) * TICK) / TICK
 end
+if count('tat') > now then set('tat', text(rescale(count('tat'), interval(settings.rate)))) end
 return { 'done', redis.call('HINCRBY', KEYS[2], 'version', 1) }
