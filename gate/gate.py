@@ -1,6 +1,7 @@
 """What the handlers share: one gate, its rooms and the shop behind it."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -28,7 +29,6 @@ class LiveRoom:
 
     def __init__(self, waiting_room: WaitingRoom, clock: Clock) -> None:
         self.waiting = waiting_room
-        self.drawn = False
         self._clock = clock
         self.state = self._build()
 
@@ -47,11 +47,8 @@ class LiveRoom:
 
     async def advance_draw(self) -> None:
         """Take the draw a step on; without the store, later."""
-        if not self.drawn:
-            try:
-                self.drawn = await self.waiting.advance_draw()
-            except StoreAway:
-                return
+        with suppress(StoreAway):
+            await self.waiting.advance_draw()
 
     def flow(self) -> Flow:
         """How the line moves, for the forecast."""

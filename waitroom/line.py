@@ -85,16 +85,7 @@ class WaitingRoom:
         Raises:
             StoreAway: the store does not answer.
         """
-        fields = settings_fields(self.room.schedule, self.room.pace)
-        commitment = self.commitment
-        args: list[str | bytes | float] = [
-            self._clock.now_ms(),
-            commitment.secret,
-            commitment.document,
-            *fields,
-        ]
-        keys = [self.keys.line, self.keys.settings, self.keys.log]
-        line, settings = await self._store.run("found", keys, args)
+        line, settings = await self._found(again=False)
         self._read(line, settings, visits=0, at_door=0, coming=0)
 
     async def tick(self, *, force: bool = False) -> None:
@@ -106,12 +97,12 @@ class WaitingRoom:
         sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended)
         names = (keys.roll, *sets, keys.log)
         try:
+            since = self.visits.ended_since
             try:
-                since = self.visits.ended_since
                 answer = await self._run("call", names, *self._marks.args(), int(force), since)
             except Unfounded:
-                await self.found()
-                return
+                await self._found(again=True)
+                answer = await self._run("call", names, *self._marks.args(), int(force), since)
         except StoreAway as error:
             self._lose_store(error)
             return
@@ -122,6 +113,8 @@ class WaitingRoom:
 
     async def advance_draw(self) -> bool:
         """Take the draw as far as the time allows: freeze, settle, everyone's place. Says whether it is made.
+
+        To be repeated: a draw that the store has lost is settled again as it was.
 
         Raises:
             StoreAway: the store does not answer.
@@ -136,7 +129,7 @@ class WaitingRoom:
                 return False
             self.line = replace(self.line, presale_size=size)
             self._marks.presale_size = size
-        if self.draw is None:
+        if self.draw is None or self.line.seed not in {None, self.draw.seed}:
             self.draw = await draw_lots(self._store, self.keys, self.commitment, self.line)
         if self.line.seed is None:
             await self._settle(self.draw)
@@ -305,6 +298,21 @@ class WaitingRoom:
     async def _run(self, verb: str, names: Sequence[str], *args: str | bytes | float) -> Any:  # noqa: ANN401 - a script's answer has a shape of its own
         keys = [self.keys.line, self.keys.settings, *names]
         return await self._store.run(verb, keys, [self._clock.now_ms(), *args])
+
+    async def _found(self, *, again: bool) -> list[list[bytes]]:
+        """Put the room into the store; ``again`` where this process knows that the store has lost it."""
+        fields = settings_fields(self.room.schedule, self.room.pace)
+        commitment = self.commitment
+        keys = [self.keys.line, self.keys.settings, self.keys.log]
+        args: list[str | bytes | float] = [
+            self._clock.now_ms(),
+            commitment.secret,
+            commitment.document,
+            int(again),
+            *fields,
+        ]
+        answer: list[list[bytes]] = await self._store.run("found", keys, args)
+        return answer
 
     async def _run_joins(self, batch: list[Request]) -> list[Answer]:
         keys = self.keys

@@ -28,8 +28,8 @@ _AWAY_REPLIES = ("MISCONF", "OOM", "READONLY", "LOADING", "MASTERDOWN", "CLUSTER
 Argument = str | bytes | float
 
 
-class Unfounded(WaitroomError):
-    """The room is not in the store: it was never founded, or the store has lost everything."""
+class Unfounded(StoreAway):
+    """The room is not in the store: it has lost everything, and a gate's next tick founds the room again."""
 
 
 class Store:
