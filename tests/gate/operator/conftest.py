@@ -78,12 +78,12 @@ async def open_desk(store_url: str, folder: Path, clock: Clock) -> AsyncIterator
     """A gate with two rooms, open since this moment, and its operator's listener."""
     settings = Settings(redis_url=store_url, data=folder, opens_in=0, rooms=TWO_ROOMS)
     gate = await open_gate(settings, clock=clock, registry=CollectorRegistry())
-    server = TestServer(build_operator_app(gate))
-    await server.start_server()
-    jar = aiohttp.DummyCookieJar()
-    async with aclosing(gate.store), aiohttp.ClientSession(cookie_jar=jar) as session:
+    async with (
+        aclosing(gate.store),
+        TestServer(build_operator_app(gate)) as server,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+    ):
         yield Desk(gate, str(server.make_url("")).rstrip("/"), session)
-        await server.close()
 
 
 @pytest_asyncio.fixture
