@@ -39,10 +39,10 @@ class LiveRoom:
 
     async def tick(self) -> None:
         """Read the line; build the state if it is a second old, or says something that is no longer so."""
-        before = self.waiting.phase(), self.waiting.store_away
         await self.waiting.tick()
-        now = self.waiting.phase(), self.waiting.store_away
-        if now != before or self._clock.now_ms() - self.state.built_at >= FRESH_MS:
+        stale = self._clock.now_ms() - self.state.built_at >= FRESH_MS
+        # A verb may have changed the phase between two ticks.
+        if stale or self._said != (self.waiting.phase(), self.waiting.store_away):
             self.state = self._build()
 
     async def advance_draw(self) -> None:
@@ -56,6 +56,7 @@ class LiveRoom:
         return Flow(line.entering_per_minute, pace.rate, pace.capacity, pace.visit_ms / 1000, line.show_rate)
 
     def _build(self) -> State:
+        self._said = self.waiting.phase(), self.waiting.store_away
         return build_state(self.waiting, self._clock.now_ms())
 
 
