@@ -195,9 +195,10 @@ class Front:
         """Let time pass, with one round of all that a gate does by itself at its end."""
         self.clock.advance(ms)
         for room in self.gate.rooms.values():
-            await room.waiting.tick(force=force)
-            await room.tick()
             await room.advance_draw()
+            if force:
+                await room.waiting.tick(force=True)
+            await room.tick()
 
     async def ask(self, sent: bytes) -> Answer:
         """Send raw bytes; what comes back until the connection closes, status 0 for nothing."""
