@@ -13,12 +13,15 @@ import pytest_asyncio
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
+from waitroom import draw
 from waitroom.answers import AtDoor, Entered
 from waitroom.clock import ManualClock
 from waitroom.embedded import running_store
 from waitroom.errors import NotCalled, NotOpen, Spent
 from waitroom.events import Event
 from waitroom.line import WaitingRoom
+from waitroom.presale import Commitment
+from waitroom.room import MOVES, Phase
 from waitroom.settings import RoomSettings
 from waitroom.store import Store
 from waitroom.tickets import Ticket, Tokens
@@ -26,6 +29,7 @@ from waitroom.tickets import Ticket, Tokens
 NOON = 1_432_033_200_000
 SECRETS = ("an older secret of the tests", "the secret of the tests")
 ROOM = "mi-launch"
+DRAW = b"the secret of the tests' draws.."
 
 E = TypeVar("E")
 
@@ -55,6 +59,11 @@ class Sale:
             clock=self.clock,
             observe=self.events.append,
         )
+        schedule = waiting.room.schedule
+        if schedule.presale_opens_at is not None and schedule.presale_closes_at is not None:
+            # The secret is the tests' own, so that every run draws the same places.
+            times = schedule.presale_opens_at, schedule.presale_closes_at
+            waiting.commitment = Commitment(DRAW, draw.commit_document(name, draw.commitment(DRAW), *times))
         await waiting.found()
         await waiting.tick()
         return waiting
@@ -102,6 +111,14 @@ async def open_wide(waiting: WaitingRoom, **pace: Any) -> None:  # noqa: ANN401 
     """Tune the pace, and let as many come as the line allows."""
     await waiting.tune(replace(waiting.room.pace, **pace), by="test")
     await waiting.tick(force=True)
+
+
+def reachable(first: Phase) -> set[Phase]:
+    """Phases that a path of legal moves leads to."""
+    seen = {first}
+    for _ in Phase:
+        seen |= {after for each in seen for after in MOVES[each]} | {Phase.CLOSED}
+    return seen
 
 
 @pytest.fixture(scope="session")

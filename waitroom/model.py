@@ -200,7 +200,7 @@ class Model:
         slot = arithmetic.slot(now, self.tat, before, self.pace.burst, self.interval)
         enter_at = arithmetic.enter_at(now, slot, before, free)
         if enter_at is not None:
-            return self._enter(enter_at, number, place)
+            return self._enter(enter_at, number, place, identity)
         again = arithmetic.knock_again(now, slot, before, free, arithmetic.per_ms(self.leaving))
         if place not in self.knocks:
             insort(self.door, place)
@@ -216,11 +216,13 @@ class Model:
             return Refused("not_called", place - self.called)
         return None
 
-    def _enter(self, enter_at: int, number: int, place: int) -> Entered:
+    def _enter(self, enter_at: int, number: int, place: int, identity: str) -> Entered:
         self._forget_knock(place)
         self.tat = arithmetic.book(enter_at, self.tat, self.interval)
         self.spent.add(number)
         self.entered[number] = place
+        if identity:
+            self.holders[identity] = number
         visit = self.visits[place] = Visit(enter_at, enter_at + self.pace.visit_ms)
         return Entered(enter_at, visit.ends_at)
 

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import pytest
 from redis import Redis
 
-from tests.conftest import NOON, Sale
+from tests.conftest import NOON, Sale, reachable
 from waitroom.errors import Conflict
 from waitroom.fields import settings_fields
 from waitroom.keys import Keys
@@ -121,14 +121,6 @@ async def test_a_hold_is_legal_in_the_phases_of_its_table_and_in_no_other(
         assert sale.redis.hgetall(keys.line) == old
         assert waiting.line == flags
         assert sale.redis.xlen(keys.audit) == 0
-
-
-def reachable(first: Phase) -> set[Phase]:
-    """Phases that a path of legal moves leads to."""
-    seen = {first}
-    for _ in Phase:
-        seen |= {after for each in seen for after in MOVES[each]} | {Phase.CLOSED}
-    return seen
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -1,0 +1,312 @@
+"""A sale on the real store with the pure model beside it: what each answer must be, and what always holds."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+)
+from redis import Redis
+
+from tests.conftest import NOON, Sale, reachable
+from waitroom import model as pure
+from waitroom.answers import AtDoor, Entered
+from waitroom.clock import ManualClock
+from waitroom.errors import Conflict, NotCalled, NotJoinable, NotOpen, OneVisitOnly, Spent, StoreAway
+from waitroom.events import PhaseChanged
+from waitroom.line import WaitingRoom
+from waitroom.pace import interval
+from waitroom.room import JOINABLE, Line, Pace, Phase, phase
+from waitroom.store import Store
+from waitroom.tickets import Pass, Ticket
+
+BEFORE_OPEN = {Phase.SCHEDULED, Phase.PRESALE, Phase.DRAWING}
+T = TypeVar("T")
+
+
+@dataclass
+class Shopper:
+    """Somebody with a browser, and the ticket and pass in it."""
+
+    entropy: bytes
+    identity: str = ""
+    ticket: Ticket | None = None
+    granted: Pass | None = None
+
+
+@dataclass
+class Snapshot:
+    """All that a store may fall back to, and what the model was then."""
+
+    keys: dict[Any, Any]
+    model: pure.Model
+    drawn: bool
+    entered: set[int]
+
+
+@dataclass
+class Entries:
+    """Entries since the store last lost anything, each with how many the rates so far allow at that instant (I5)."""
+
+    since: Fraction
+    step: Fraction
+    most_burst: int
+    allowed: Fraction = Fraction(0)
+    seen: list[Fraction] = field(default_factory=list)
+
+    def add(self, enter_at: int) -> None:
+        """An entry; no window that it ends may hold more than the burst and what the rate allows."""
+        self.seen.append(self.allowed + (enter_at - self.since) / self.step)
+        self.seen.sort()
+        for first, start in enumerate(self.seen):
+            for last in range(first, len(self.seen)):
+                assert last - first + 1 <= self.most_burst + self.seen[last] - start, "I5"
+
+    def tune(self, turn: Fraction, pace: Pace) -> None:
+        """Another pace from ``turn`` on."""
+        turn = max(self.since, turn)
+        self.allowed += (turn - self.since) / self.step
+        self.since, self.step = turn, Fraction(interval(pace.rate))
+        self.most_burst = max(self.most_burst, pace.burst)
+
+
+class Shadow(RuleBasedStateMachine):
+    """Two gates on one store, and the model; who drives them stands in ``test_state_machine``."""
+
+    options: dict[str, Any]
+    gates: list[WaitingRoom]
+    model: pure.Model
+    drawn: bool
+    entries: Entries
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.redis = Redis.from_url(url)
+        self.redis.flushall()
+        self.runner = asyncio.Runner()
+        self.clock = ManualClock(NOON)
+        self.sale = Sale(self.clock, Store(url, self.clock), self.redis)
+        self.shoppers: list[Shopper] = []
+        self.ids: dict[int, bytes] = {}
+        self.places: dict[int, int] = {}
+        self.entered: set[int] = set()
+        self.snapshots: list[Snapshot] = []
+        self.called = self.steps = self.hold_until = 0
+
+    def teardown(self) -> None:
+        """Close what was opened."""
+        self.run(self.sale.store.aclose())
+        self.runner.close()
+        self.redis.close()
+
+    def run(self, doing: Awaitable[T]) -> T:
+        """Let the machine's own loop do something."""
+
+        async def wait() -> T:
+            return await doing
+
+        return self.runner.run(wait())
+
+    @staticmethod
+    async def attempt(doing: Awaitable[T]) -> T | Exception:
+        """The answer, or what was raised."""
+        try:
+            return await doing
+        except (OneVisitOnly, NotJoinable, NotCalled, NotOpen, Spent, Conflict, StoreAway) as error:
+            return error
+
+    def expected_phase(self) -> Phase:
+        """What the phase must be, from the model's flags and whether the draw is made."""
+        flags = Line(
+            seed=b"" if self.drawn else None,
+            paused_at=self.model.paused_at,
+            sold_out=self.model.sold_out,
+            closed=self.model.closed,
+        )
+        return phase(self.gates[0].room.schedule, flags, self.clock.at_ms)
+
+    def call(self, *, forced: bool) -> None:
+        """The model's part of a tick."""
+        if self.expected_phase() in BEFORE_OPEN:
+            return
+        self.model.call(self.clock.at_ms, forced=forced)
+
+    def tick(self, gate: WaitingRoom, *, force: bool = False) -> None:
+        """A gate's turn: call, and the draw as far as it goes."""
+        self.heal(gate)
+        self.call(forced=force)
+        self.run(gate.tick(force=force))
+        self.advance_draw(gate)
+
+    def advance_draw(self, gate: WaitingRoom) -> None:
+        """Once the presale is over, its size and the draw stand."""
+        presale_closes_at = gate.room.schedule.presale_closes_at
+        if presale_closes_at is None:
+            return
+        due = self.clock.at_ms >= presale_closes_at
+        if due:
+            self.model.freeze()
+        assert self.run(gate.advance_draw()) == due
+        self.drawn = self.drawn or due
+
+    def heal(self, room: WaitingRoom) -> None:
+        """What a gate's marks do to a line that has lost something."""
+        marks = room._marks
+        self.model.heal(marks.issued, marks.called)
+        if marks.presale_size >= 0 and self.model.presale_size is None:
+            self.model.presale_size = marks.presale_size
+
+    def new_shopper(self) -> Shopper:
+        """Somebody never seen before."""
+        count = len(self.shoppers)
+        identity = f"shopper-{count}" if self.options["identity"] else ""
+        self.shoppers.append(Shopper((count + 1).to_bytes(32, "big"), identity))
+        return self.shoppers[-1]
+
+    def shopper(self, who: int) -> Shopper:
+        """One of all shoppers."""
+        return self.shoppers[who % len(self.shoppers)]
+
+    def check_join(self, shopper: Shopper, held: Ticket | None, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+        """I1 and I9: the model's number, given to nobody else, with the id it was given with."""
+        model, stage = self.model, self.expected_phase()
+        if self.clock.at_ms < self.hold_until:
+            assert isinstance(answer, StoreAway)
+            return
+        if self.drawn_by_schedule and stage in JOINABLE - {Phase.PRESALE}:
+            model.freeze()
+        before = model.issued
+        expected = model.join(
+            self.clock.at_ms, shopper.entropy, shopper.identity, None if held is None else held.number
+        )
+        if isinstance(expected, pure.Refused):
+            assert isinstance(answer, OneVisitOnly if expected.reason == "once" else NotJoinable)
+            return
+        assert answer.ticket.number == expected
+        assert answer.new == (expected == before)
+        assert answer.ticket.identity == shopper.identity
+        if answer.new:
+            assert expected not in self.ids, "I1: no number is issued twice"
+        assert self.ids.setdefault(expected, answer.ticket.id) == answer.ticket.id
+        shopper.ticket = answer.ticket
+
+    @property
+    def drawn_by_schedule(self) -> bool:
+        """Whether the room has a presale."""
+        return self.gates[0].room.schedule.has_presale
+
+    def check_knock(self, room: WaitingRoom, shopper: Shopper, ticket: Ticket, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+        """The model's answer; and for an entry the limits, the order, and that it is the only one."""
+        place = room.position(ticket).place
+        lower = sum(
+            until > self.clock.at_ms for other, until in self.model.knocks.items() if other < (place or 0)
+        )
+        repeated = place in self.model.visits and self.model.visits[place].lasts(self.clock.at_ms)
+        expected = self.expected_knock(room, ticket, place)
+        match answer:
+            case Entered():
+                assert expected == pure.Entered(answer.enter_at, answer.expires_at)
+                assert answer.place == place
+                times = answer.enter_at, answer.expires_at
+                shopper.granted = Pass(room.room.name, answer.place, ticket.number, *times)
+                if not repeated:
+                    self.check_entry(ticket.number, answer, lower)
+            case AtDoor():
+                assert expected == pure.AtDoor(answer.before, answer.knock_again_at)
+                assert answer.place == place
+            case NotCalled():
+                assert expected == pure.Refused("not_called", answer.ahead)
+            case NotOpen():
+                assert expected == pure.Refused(answer.phase)
+            case Spent():
+                assert expected == pure.Refused("spent")
+            case _:
+                assert answer is None
+                assert not isinstance(expected, pure.Entered)
+
+    def expected_knock(
+        self, room: WaitingRoom, ticket: Ticket, place: int | None
+    ) -> pure.Entered | pure.AtDoor | pure.Refused:
+        """The model's answer; it begins where the sale opens."""
+        stage = self.expected_phase()
+        if place is None:
+            return pure.Refused(room.phase())
+        if stage in BEFORE_OPEN:
+            refused = self.model._refusal(ticket.number, place, ticket.identity)
+            return refused if refused == pure.Refused("spent") else pure.Refused(stage)
+        return self.model.knock(self.clock.at_ms, ticket.number, place, ticket.identity)
+
+    def check_entry(self, number: int, answer: Entered, lower: int) -> None:
+        """What must hold whenever somebody enters, whatever the model says."""
+        now, capacity = self.clock.at_ms, self.model.pace.capacity
+        assert number not in self.entered, "I6: a ticket enters once"
+        self.entered.add(number)
+        visits = sum(float(end) > now for _, end in self.read_set("visits"))
+        assert capacity is None or visits + lower <= capacity, "I4, and spots kept for lower places"
+        assert now <= answer.enter_at <= now + (0 if lower else 2000), "I7: behind others only when due"
+        self.entries.add(answer.enter_at)
+
+    def read_set(self, name: str) -> list[tuple[int, float]]:
+        """A sorted set of the line: places and scores."""
+        entries: Any = self.redis.zrange(getattr(self.gates[0].keys, name), 0, -1, withscores=True)
+        return [(int(place), score) for place, score in entries]
+
+    @invariant()
+    def the_store_holds_what_the_model_holds(self) -> None:
+        """Every counter, every set, every ticket that is spent."""
+        model, keys = self.model, self.gates[0].keys
+        line = self.redis.hgetall(keys.line)
+
+        def number(name: str) -> float | None:
+            return float(line[name.encode()]) if name.encode() in line else None
+
+        assert (number("issued") or 0, number("called") or 0) == (model.issued, model.called)
+        assert number("presale_size") == model.presale_size
+        assert (number("tat") or 0) == model.tat
+        counts = [number(name) or 0 for name in ("shown", "lapsed", "left")]
+        assert counts == pytest.approx([model.shown, model.lapsed, model.leaving], rel=1e-12)
+        assert (number("paused_at"), number("units_left")) == (model.paused_at, model.units_left)
+        assert (b"sold_out" in line, b"closed" in line) == (model.sold_out, model.closed)
+        assert self.read_set("door") == [(place, place) for place in model.door]
+        assert dict(self.read_set("knocks")) == model.knocks
+        assert dict(self.read_set("coming")) == model.coming
+        assert dict(self.read_set("visits")) == {
+            place: visit.ends_at for place, visit in model.visits.items()
+        }
+        assert dict(self.read_set("entered")) == {
+            place: visit.enter_at for place, visit in model.visits.items()
+        }
+        spent = {each for each in range(model.issued) if self.redis.getbit(keys.spent, each)}
+        assert spent == model.spent
+        records: Any = self.redis.hgetall(keys.holders)
+        holders = {name.decode(): int(records[name].split(b":")[0]) for name in records}
+        assert holders == model.holders
+
+    @invariant()
+    def counters_only_grow(self) -> None:
+        """I3, and I1: numbers are dense, save those that a loss has taken from the store."""
+        assert self.called <= self.model.called <= self.model.issued
+        self.called = self.model.called
+        assert max(self.ids, default=-1) == self.model.issued - 1
+
+    @invariant()
+    def places_stay(self) -> None:
+        """I2: once known a place is the ticket's for good, the same at both gates, and nobody else's."""
+        for shopper in self.shoppers:
+            for room in self.gates:
+                if shopper.ticket and (place := room.position(shopper.ticket).place) is not None:
+                    assert self.places.setdefault(shopper.ticket.number, place) == place
+        assert len(set(self.places.values())) == len(self.places)
+
+    @invariant()
+    def phases_move_as_the_table_says(self) -> None:
+        """Every change that a gate has seen is a move, or a path of moves."""
+        for event in self.sale.told(PhaseChanged):
+            assert event.after in reachable(event.before)
+        self.sale.events.clear()
+        self.steps += 1

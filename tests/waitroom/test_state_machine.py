@@ -1,0 +1,273 @@
+"""Whatever shoppers, gates and an operator do in any order, the scripts answer as the model does.
+
+Hypothesis makes up sales: joins with and without identity, repeats, knocks, departures, activity, changes of pace,
+pauses, stock, jumps of time, gates that restart, and a store that loses its last writes. After each step every
+key of the line is compared with `waitroom.model.Model`, and the invariants of the design are checked.
+"""
+
+import asyncio
+from copy import deepcopy
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.conftest import NOON
+from tests.waitroom.shadow import Entries, Shadow, Snapshot
+from waitroom import model as pure
+from waitroom.answers import Joined
+from waitroom.errors import Conflict, StoreAway
+from waitroom.pace import interval
+from waitroom.room import HOLDS, Hold, Phase
+
+VISIT = 60_000
+PRESALE_S = 20
+
+gates = st.integers(0, 1)
+rates = st.sampled_from([6.0, 60.0, 77.0, 6000.0])
+capacities = st.none() | st.integers(0, 5)
+bursts = st.integers(1, 3)
+
+
+class AnySale(Shadow):
+    """Shoppers, an operator, a shop, and trouble."""
+
+    @initialize(
+        presale=st.booleans(),
+        identity=st.booleans(),
+        once=st.booleans(),
+        rate=rates,
+        capacity=st.none() | st.integers(1, 5),
+        burst=bursts,
+        longest=st.sampled_from([VISIT, 2 * VISIT]),
+        tickets=st.integers(0, 12),
+    )
+    def found(  # noqa: D102 - as the class says
+        self,
+        *,
+        presale: bool,
+        identity: bool,
+        once: bool,
+        rate: float,
+        capacity: int | None,
+        burst: int,
+        longest: int,
+        tickets: int,
+    ) -> None:
+        self.options: dict[str, Any] = {
+            "opens_in": PRESALE_S * presale,
+            "identity": identity,
+            "once": once,
+            "rate": rate,
+            "capacity": capacity,
+            "burst": burst,
+            "visit_seconds": VISIT / 1000,
+            "visit_longest_seconds": longest / 1000,
+        }
+        self.gates = [self.run(self.sale.gate(**self.options)) for _ in range(2)]
+        self.drawn = not presale
+        self.model = pure.Model(self.gates[0].room.pace, once=once)
+        self.call(forced=False)
+        self.entries = Entries(Fraction(NOON), Fraction(interval(rate)), burst)
+        if tickets:
+            self.crowd(0, tickets)
+
+    @rule(ms=st.sampled_from([0, 1, 100, 250, 1000, 2000, 7000, 20_000, VISIT, 130_000]), gate=gates)
+    def time_passes(self, ms: int, gate: int) -> None:
+        """Both gates have their turn, one after the other."""
+        self.clock.advance(ms)
+        for entropy, (_, forgotten_at) in list(self.model.retries.items()):
+            if forgotten_at <= self.clock.at_ms:
+                # The store's own clock expires this key; here time is made up.
+                self.redis.delete(self.gates[0].keys.retry(entropy))
+        self.tick(self.gates[gate])
+        self.tick(self.gates[1 - gate])
+
+    @rule(gate=gates, size=st.integers(1, 8))
+    def crowd(self, gate: int, size: int) -> None:
+        """New shoppers join all at once, in batches."""
+        new = [self.new_shopper() for _ in range(size)]
+        room = self.gates[gate]
+        self.heal(room)
+
+        async def join_all() -> list[Any]:
+            joins = [room.join(each.entropy, each.identity) for each in new]
+            return await asyncio.gather(*joins, return_exceptions=True)
+
+        for shopper, answer in zip(new, self.run(join_all()), strict=True):
+            self.check_join(shopper, None, answer)
+
+    @precondition(lambda self: self.shoppers)
+    @rule(gate=gates, who=st.integers(0), with_ticket=st.booleans(), other_browser=st.booleans())
+    def join_again(self, gate: int, who: int, *, with_ticket: bool, other_browser: bool) -> None:
+        """A reload, a double click, a lost reply, a second browser; or a fresh start after a visit."""
+        shopper, room = self.shopper(who), self.gates[gate]
+        if other_browser and shopper.identity:
+            shopper.entropy = bytes([who % 251, 1]) + shopper.entropy[2:]
+        held = shopper.ticket if with_ticket else None
+        self.heal(room)
+        answer = self.run(self.attempt(room.join(shopper.entropy, shopper.identity, held)))
+        self.check_join(shopper, held, answer)
+
+    @precondition(lambda self: self.shoppers)
+    @rule(gate=gates, who=st.integers(0))
+    def knock(self, gate: int, who: int) -> None:
+        """Anyone knocks: called or not, present or not, with a ticket that is spent or not."""
+        shopper, room = self.shopper(who), self.gates[gate]
+        if shopper.ticket is not None:
+            answer = self.run(self.attempt(room.knock(shopper.ticket)))
+            self.check_knock(room, shopper, shopper.ticket, answer)
+
+    @precondition(lambda self: self.model.coming or self.model.door)
+    @rule(gate=gates, data=st.data())
+    def come_to_the_door(self, gate: int, data: st.DataObject) -> None:
+        """Somebody whose turn it is knocks."""
+        places = sorted(self.model.coming.keys() | self.model.knocks.keys())
+        place = data.draw(st.sampled_from(places))
+        room = self.gates[gate]
+        for shopper in self.shoppers:
+            if shopper.ticket and room.position(shopper.ticket).place == place:
+                answer = self.run(self.attempt(room.knock(shopper.ticket)))
+                self.check_knock(room, shopper, shopper.ticket, answer)
+                return
+
+    @precondition(lambda self: self.shoppers)
+    @rule(gate=gates, who=st.integers(0), with_ticket=st.booleans())
+    def go_straight_in(self, gate: int, who: int, *, with_ticket: bool) -> None:
+        """Join, call and knock in one request."""
+        shopper, room = self.shopper(who), self.gates[gate]
+        held = shopper.ticket if with_ticket else None
+        self.heal(room)
+        answer = self.run(self.attempt(room.go_straight_in(shopper.entropy, shopper.identity, held)))
+        if isinstance(answer, Exception):
+            self.check_join(shopper, held, answer)
+            return
+        ticket, entered = answer
+        self.check_join(shopper, held, Joined(ticket, new=ticket.number == self.model.issued))
+        self.call(forced=True)
+        self.check_knock(room, shopper, ticket, entered)
+
+    @precondition(lambda self: self.shoppers)
+    @rule(gate=gates, who=st.integers(0))
+    def leave_line(self, gate: int, who: int) -> None:
+        """Somebody gives the ticket back, from wherever they are."""
+        shopper, room = self.shopper(who), self.gates[gate]
+        if shopper.ticket is not None:
+            self.model.leave(room.position(shopper.ticket).place, shopper.ticket.number)
+            self.run(room.leave_line(shopper.ticket))
+
+    @precondition(lambda self: any(shopper.granted for shopper in self.shoppers))
+    @rule(gate=gates, data=st.data(), done=st.booleans())
+    def use_pass(self, gate: int, data: st.DataObject, *, done: bool) -> None:
+        """A visitor is active, or done; or was, long ago."""
+        granted = data.draw(st.sampled_from([each.granted for each in self.shoppers if each.granted]))
+        room = self.gates[gate]
+        if done:
+            self.model.leave(granted.place)
+            self.run(room.leave_shop(granted))
+            assert not room.visits.admits(granted) or granted.place not in self.model.visits
+        else:
+            room.visits.touch(granted)
+            self.model.touch(self.clock.at_ms, granted.place)
+            self.run(room.visits.extend())
+
+    @rule(gate=gates, action=st.sampled_from([Hold.PAUSE, Hold.RESUME, Hold.SOLD_OUT, Hold.RESTOCK]))
+    def hold(self, gate: int, action: Hold) -> None:
+        """The operator does what is legal, or is told that it is not."""
+        room, stage = self.gates[gate], self.expected_phase()
+        self.heal(room)
+        answer = self.run(self.attempt(room.hold(action, by="olga")))
+        if stage in HOLDS[action]:
+            self.model.hold(self.clock.at_ms, action)
+            assert answer is self.expected_phase()
+            self.call(forced=False)
+        else:
+            assert isinstance(answer, Conflict)
+
+    @precondition(lambda self: self.steps > 25)
+    @rule(gate=gates)
+    def close(self, gate: int) -> None:
+        """The end of the sale."""
+        self.hold(gate, Hold.CLOSE)
+
+    @rule(gate=gates, rate=rates, capacity=capacities, burst=bursts)
+    def tune(self, gate: int, rate: float, capacity: int | None, burst: int) -> None:
+        """The operator changes everything at once, or is told that somebody else just has."""
+        room = self.gates[gate]
+        pace = replace(room.room.pace, rate=rate, capacity=capacity, burst=burst)
+        self.heal(room)
+        answer = self.run(self.attempt(room.tune(pace, by="olga")))
+        if pace.version == self.model.pace.version:
+            old = self.model
+            booked = Fraction(old.tat) - old.pace.burst * Fraction(old.interval)
+            self.entries.tune(max(Fraction(self.clock.at_ms), booked), pace)
+            self.model.set_pace(self.clock.at_ms, replace(pace, version=pace.version + 1))
+            self.call(forced=False)
+            assert answer == self.model.pace
+        else:
+            assert isinstance(answer, Conflict)
+            self.tick(room)
+
+    @rule(gate=gates, units=st.sampled_from([(0, 0), (0, 2), (3, 1), (5, 0)]))
+    def units(self, gate: int, units: tuple[int, int]) -> None:
+        """The shop tells of its stock."""
+        room, running = self.gates[gate], self.expected_phase() in {Phase.OPEN, Phase.PAUSED}
+        self.heal(room)
+        if units != (room.line.units_left, room.line.units_held):
+            self.model.units_left = units[0]
+            if running:
+                self.model.units(*units)
+            if running and units == (0, 0):
+                self.call(forced=False)
+        self.run(room.tell_units(*units))
+
+    @rule(gate=gates)
+    def gate_restarts(self, gate: int) -> None:
+        """A gate starts without any memory; the other one has had its turn."""
+        self.tick(self.gates[1 - gate])
+        room = self.gates[gate] = self.run(self.sale.gate(**self.options))
+        self.call(forced=False)
+        self.advance_draw(room)
+
+    @rule()
+    def snapshot(self) -> None:
+        """What the store may fall back to."""
+        keys = {key: self.redis.dump(key) for key in self.redis.keys("waitroom:*")}
+        self.snapshots.append(Snapshot(keys, deepcopy(self.model), self.drawn, set(self.entered)))
+
+    @precondition(lambda self: self.snapshots)
+    @rule(data=st.data(), gate=gates)
+    def store_loses_its_last_writes(self, data: st.DataObject, gate: int) -> None:
+        """It restarts from an older state; joins wait until the gates have healed its counters."""
+        snapshot = data.draw(st.sampled_from(self.snapshots))
+        self.redis.flushall()
+        for key, dump in snapshot.keys.items():
+            self.redis.restore(key, 0, dump)
+        self.redis.hset(self.gates[0].keys.line, "run", "the one before")
+        self.model, self.drawn = deepcopy(snapshot.model), snapshot.drawn
+        self.entered = set(snapshot.entered)
+        pace = self.model.pace
+        self.entries = Entries(Fraction(self.clock.at_ms), Fraction(interval(pace.rate)), pace.burst)
+        held_back = self.run(self.attempt(self.gates[gate].join(b"\xff" * 32)))
+        assert isinstance(held_back, StoreAway)
+        self.hold_until = self.clock.at_ms + 1000
+        for room in (self.gates[gate], self.gates[1 - gate]):
+            self.tick(room)
+        self.sale.events.clear()
+
+
+def test_any_sale_goes_as_the_model_says(store_url: str) -> None:
+    """I1 to I9, for a hundred sales that hypothesis makes up."""
+    run_state_machine_as_test(
+        partial(AnySale, store_url),  # type: ignore[arg-type]  # any factory will do
+        settings=settings(max_examples=100, stateful_step_count=40, deadline=None),
+    )
