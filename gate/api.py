@@ -200,7 +200,7 @@ class RoomApi:
             "ahead": position.ahead,
             "called": position.called,
             "wait": None if expected is None else {"low_s": expected[0], "high_s": expected[1]},
-            "phase": phase,
+            "phase": phase.value,
             "next": _next_step(phase, called=position.called),
         }
 

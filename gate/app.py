@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -24,6 +25,7 @@ from waitroom.store import Store
 from waitroom.tickets import Tokens
 
 TICK_S = 0.25
+STOCK_S = 2
 STORE_PATIENCE_S = 30
 
 _log = structlog.get_logger()
@@ -63,11 +65,15 @@ def build_public_app(gate: Gate) -> web.Application:
     return app
 
 
+DOOR = web.AppKey("DOOR", Door)
+
+
 async def _open_door(app: web.Application) -> AsyncIterator[None]:
     gate = app[GATE]
     async with Upstream(gate.settings.upstream_url, trusted=gate.settings.trusted_proxies) as upstream:
         door = Door(gate, upstream)
         app.router.add_route("*", "/{path:(?s:.*)}", gate.endpoint("shop", {"*": door.handle}))
+        app[DOOR] = door
         yield
 
 
@@ -79,6 +85,8 @@ async def run_rooms(app: web.Application) -> AsyncIterator[None]:
         loops.append(_often(room.tick, every_s=TICK_S))
         loops.append(_often(room.advance_draw, every_s=TICK_S))
         loops.append(_often(room.waiting.visits.extend, every_s=1))
+        if room.waiting.room.stock:
+            loops.append(_often(partial(app[DOOR].ask_stock, room), every_s=STOCK_S))
     tasks = [asyncio.create_task(loop) for loop in loops]
     yield
     for task in tasks:

@@ -48,6 +48,14 @@ class Door:
             return await self._upstream.forward(request, target)
         return await self._guarded(request, target, self._guards[prefix])
 
+    async def ask_stock(self, room: LiveRoom) -> None:
+        """Ask the shop for its stock: units that come back while nobody is in the shop are told by no visit.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        await self._hear_units(await self._upstream.listen(room.waiting.room.stock), room)
+
     async def _guarded(self, request: web.Request, target: str, room: LiveRoom) -> web.StreamResponse:
         granted = shopper.find_pass(self._gate, request, room.name)
         visits, now = room.waiting.visits, self._gate.clock.now_ms()

@@ -1,28 +1,48 @@
 """Prometheus metrics of the HTTP side: requests by route, method and status, and how long they took."""
 
-from functools import cache
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
-class HttpMetrics:
-    """Counts each answered request. Routes are names of ours and few; paths never become labels."""
+class HttpMetrics(Collector):
+    """Counts each answered request in plain numbers, and makes metrics of them when they are asked for.
+
+    All counting happens on one event loop, so it needs none of the locks of the library's own counters, which
+    took a tenth of the time of a poll. Routes are names of ours and few; paths never become labels.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "gate_requests", "Requests answered.", ["route", "method", "status"], registry=registry
-        )
-        self._seconds = Histogram(
-            "gate_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=registry
-        )
-        # Looking a child up by its labels costs more than counting, so the few there are stay at hand.
-        self._count = cache(self._requests.labels)
-        self._time = cache(self._seconds.labels)
+        self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
+        self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_SECONDS) + 1))
+        self._seconds: dict[str, float] = defaultdict(float)
+        registry.register(self)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""
-        self._count(route, method if method in _METHODS else "other", status).inc()
-        self._time(route).observe(seconds)
+        self._requests[route, method if method in _METHODS else "other", status] += 1
+        self._buckets[route][bisect_left(_SECONDS, seconds)] += 1
+        self._seconds[route] += seconds
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        """The counts so far, as Prometheus reads them."""
+        requests = CounterMetricFamily(
+            "gate_requests", "Requests answered.", labels=("route", "method", "status")
+        )
+        for (route, method, status), count in self._requests.items():
+            requests.add_metric((route, method, str(status)), count)
+        yield requests
+        durations = HistogramMetricFamily("gate_request_seconds", "Time to answer.", labels=("route",))
+        bounds = [*map(str, _SECONDS), "+Inf"]
+        for route, counts in self._buckets.items():
+            cumulative = list(zip(bounds, accumulate(counts), strict=True))
+            durations.add_metric((route,), cumulative, self._seconds[route])
+        yield durations

@@ -151,6 +151,14 @@ class Upstream:
             given.close()  # a connection whose answer was read to its end has gone back to the pool before
         return answer
 
+    async def listen(self, path: str) -> dict[str, str]:
+        """Ask the shop, for nobody's visit, what it has to say to the gate at `path`; nothing if it does not answer."""
+        try:
+            async with self._session.get(URL(self._origin + path, encoded=True)) as given:
+                return headers.words(given.headers)
+        except (aiohttp.ClientError, OSError):
+            return {}
+
     async def _ask(
         self, request: web.BaseRequest, target: str, sent: CIMultiDict[str]
     ) -> aiohttp.ClientResponse:

@@ -27,18 +27,21 @@ async def guard_sale(request: web.Request, handler: Handler) -> web.StreamRespon
     if request.path != PROTECTED and not request.path.startswith(f"{PROTECTED}/"):
         return await handler(request)
     guard.require_pass(request)
-    response = await handler(request)
-    left, held = await _count_units(request)
-    response.headers["Waitroom-Units-Left"] = str(left)
-    response.headers["Waitroom-Units-Held"] = str(held)
-    return response
+    return _tell_units(await handler(request), *await _count_units(request))
 
 
 @routes.get("/units")
 async def units(request: web.Request) -> web.StreamResponse:
     """How many units are left and held, without a pass: for the gate, when nobody is in the sale to hear it."""
     left, held = await _count_units(request)
-    return web.json_response({"left": left, "held": held})
+    return _tell_units(web.json_response({"left": left, "held": held}), left, held)
+
+
+def _tell_units(response: web.StreamResponse, left: int, held: int) -> web.StreamResponse:
+    """Say to the gate, in the answer's headers, how many units are left and held."""
+    response.headers["Waitroom-Units-Left"] = str(left)
+    response.headers["Waitroom-Units-Held"] = str(held)
+    return response
 
 
 @routes.get("/sale")

@@ -282,7 +282,8 @@ class WaitingRoom:
         Raises:
             StoreAway: the store does not answer.
         """
-        if (left, held) == (self.line.units_left, self.line.units_held):
+        known = (left, held) == (self.line.units_left, self.line.units_held)
+        if known and (left or held or self.line.sold_out):
             return
         if await self._run("units", (self.keys.log,), left, held):
             await self.tick()

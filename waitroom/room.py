@@ -106,6 +106,7 @@ class Room:
         once: whether an identity that has entered may not join again.
         protect: path prefixes of the shop that need this room's pass.
         sign_in: path of the shop's sign-in page, for rooms with identities.
+        stock: path of the shop whose answer tells the units left and held; empty where only visits tell.
         notice: a line of the operator's that the page shows.
     """
 
@@ -117,6 +118,7 @@ class Room:
     once: bool = False
     protect: tuple[str, ...] = ()
     sign_in: str = ""
+    stock: str = ""
     notice: str = ""
 
 

@@ -77,6 +77,7 @@ class RoomSettings(BaseModel):
     once: bool = False
     protect: tuple[SitePath, ...] = ("/",)
     sign_in: SitePath = "/account/sign-in"
+    stock: SitePath | None = None
 
     @model_validator(mode="after")
     def _times_in_order(self) -> "RoomSettings":
@@ -121,6 +122,7 @@ class RoomSettings(BaseModel):
             once=self.once,
             protect=self.protect,
             sign_in=self.sign_in,
+            stock=self.stock or "",
             notice=self.notice,
         )
 
@@ -132,6 +134,7 @@ MI_LAUNCH = RoomSettings(
     burst=5,
     identity=True,
     protect=("/sale",),
+    stock="/units",
 )
 """The sale this is built for: it is the room when no file names another."""
 
