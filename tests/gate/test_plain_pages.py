@@ -1,0 +1,212 @@
+"""The whole way through a sale without a line of JavaScript: links, forms and pages that refresh themselves."""
+
+import re
+from html import unescape
+
+import pytest
+
+from tests.conftest import ROOM
+from tests.gate.conftest import OpenFront
+from tests.gate.front import BASE, Answer, Front, Shopper, token_of
+from waitroom.room import Hold
+
+PLAIN = f"{BASE}?plain=1"
+
+
+def heading(page: Answer) -> str:
+    """What the page says first."""
+    assert page.status == 200
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Cache-Control"] == "no-store"
+    found = re.search(r"<h1>(.*?)</h1>", page.text)
+    assert found
+    return unescape(found[1])
+
+
+def refresh(page: Answer) -> tuple[int, str]:
+    """After how many seconds the page loads which address."""
+    found = re.search(r'http-equiv="refresh" content="(\d+); url=([^"]*)"', page.text)
+    assert found
+    return int(found[1]), unescape(found[2])
+
+
+async def look(shopper: Shopper, query: str = "") -> str:
+    """The heading of the page as it is now."""
+    return heading(await shopper.browse(PLAIN + query))
+
+
+async def submit(shopper: Shopper, address: str, **fields: str) -> str:
+    """Send a form; where it leads to."""
+    answer = await shopper.submit(address, **fields)
+    assert (answer.status, answer.headers["Cache-Control"]) == (303, "no-store")
+    return answer.headers["Location"]
+
+
+async def test_from_the_presale_into_the_shop_by_forms_alone(front_with: OpenFront) -> None:
+    """Join, wait for the draw, be called, knock, shop: every phase has its page."""
+    front = await front_with(opens_in=60, presale=True)
+    shopper = front.shopper()
+    assert await look(shopper) == "Join the line"
+    back = await submit(shopper, "ticket", next="/sale/redmi")
+    assert back == f"{PLAIN}&next=%2Fsale%2Fredmi"
+    assert heading(await shopper.browse(back)) == "You are in the draw"
+    await front.later(55_000)
+    assert await look(shopper) == "Your place is drawn"
+    await front.later(5_000)
+    await front.later(250)
+    page = await shopper.browse(back)
+    assert heading(page) == "It is your turn"
+    assert 'name="next" value="/sale/redmi"' in page.text
+    knocking = await submit(shopper, "pass", next="/sale/redmi")
+    assert knocking == f"{PLAIN}&knock=1&next=%2Fsale%2Fredmi"
+    entered = await shopper.browse(knocking)
+    assert (entered.status, entered.headers["Location"]) == (303, "/sale/redmi")
+    assert (await shopper.browse(entered.headers["Location"])).document == {"shop": "/sale/redmi"}
+
+
+async def test_before_the_line_opens_the_page_counts_down(front_with: OpenFront) -> None:
+    """Nobody can join yet; a form that is sent all the same leads back."""
+    front = await front_with(opens_in=3600)
+    shopper = front.shopper()
+    assert await look(shopper) == "The line opens soon"
+    assert await submit(shopper, "ticket") == PLAIN
+    assert shopper.cookies == {}
+
+
+async def test_at_the_door_the_page_knocks_again_by_itself(front_with: OpenFront) -> None:
+    """It refreshes to an address that knocks, when the knock is due, until the shop has room."""
+    front = await front_with(capacity=1)
+    inside, shopper = await front.in_shop(), await front.in_line()
+    await front.later(1000)
+    page = await shopper.browse(f"{PLAIN}&knock=1&next=/sale/redmi")
+    assert heading(page) == "You are at the door"
+    seconds, address = refresh(page)
+    assert address == f"{PLAIN}&knock=1&next=%2Fsale%2Fredmi"
+    assert 1 <= seconds <= 20
+    await inside.send("DELETE", f"{BASE}/pass")
+    await front.later(1000 * seconds)
+    entered = await shopper.browse(address)
+    assert (entered.status, entered.headers["Location"]) == (303, "/sale/redmi")
+
+
+async def test_who_may_go_in_a_moment_from_now_sees_so(front_with: OpenFront) -> None:
+    """A pass that begins later comes with a page that goes on by itself at that time."""
+    front = await front_with(rate=60, burst=1)
+    await front.in_shop()
+    shopper = await front.in_line()
+    await front.later(250)
+    page = await shopper.browse(f"{PLAIN}&knock=1")
+    assert heading(page) == "Come in"
+    assert refresh(page) == (1, "/sale")
+    assert f"waitroom_pass_{ROOM}" in shopper.cookies
+
+
+async def test_in_line_the_page_shows_who_is_ahead(front_with: OpenFront) -> None:
+    """Whoever is not called waits; knocking too soon changes nothing."""
+    front = await front_with(capacity=1)
+    await front.in_shop()
+    await front.in_line()
+    shopper = await front.in_line()
+    for query in ("", "&knock=1"):
+        page = await shopper.browse(PLAIN + query)
+        assert heading(page) == "You are in line"
+        assert "person ahead of you" in page.text
+
+
+async def test_a_pause_and_the_end_are_told(front: Front) -> None:
+    """With the operator's reason; a knock meanwhile shows the same page."""
+    shopper = await front.in_line()
+    await front.later(250)
+    for action, title in (
+        (Hold.PAUSE, "The line is paused"),
+        (Hold.SOLD_OUT, "Everything is sold"),
+        (Hold.CLOSE, "The sale is over"),
+    ):
+        await front.room.waiting.hold(action, by="test", reason="a moment")
+        assert await look(shopper) == title
+        assert await look(shopper, "&knock=1") == title
+        assert await look(front.shopper()) == (title if action is not Hold.PAUSE else "Join the line")
+    assert await submit(front.shopper(), "ticket") == PLAIN
+
+
+async def test_a_spent_ticket_may_join_again(front: Front) -> None:
+    """The page says that the visit is over, and its form takes a new place."""
+    shopper = await front.in_shop()
+    await front.later(600_000)
+    assert await look(shopper, "&knock=1") == "Your visit is over"
+    held = token_of(shopper)
+    await submit(shopper, "ticket")
+    assert token_of(shopper) != held
+
+
+async def test_leaving_the_line_by_a_form(front: Front) -> None:
+    """The ticket is given up and the page says so; without a ticket there is nothing to give up."""
+    shopper = await front.in_line()
+    copy = front.shopper(**shopper.cookies)
+    for _ in range(2):
+        back = await submit(shopper, "ticket", do="leave", next="/sale")
+        assert back == f"{PLAIN}&hurdle=left&next=%2Fsale"
+        assert shopper.cookies == {}
+    assert heading(await shopper.browse(back)) == "You have left the line"
+    await front.later(250)
+    assert await look(copy, "&knock=1") == "Your visit is over"
+
+
+async def test_a_room_with_sign_in_leads_to_it_and_back(front_with: OpenFront) -> None:
+    """Not signed in: a link to the shop's sign-in. Another account's ticket is none."""
+    front = await front_with(identity=True)
+    shopper = front.shopper()
+    back = await submit(shopper, "ticket", next="/sale")
+    assert back == f"{PLAIN}&hurdle=signin&next=%2Fsale"
+    page = await shopper.browse(back)
+    assert heading(page) == "Please sign in first"
+    link = re.search(r'id="signin" href="([^"]*)"', page.text)
+    assert link
+    assert unescape(link[1]).startswith("/account/sign-in?next=/waitroom/")
+    anna = front.shopper("anna")
+    await submit(anna, "ticket")
+    await front.later(250)
+    signed_out = front.shopper(**{f"waitroom_ticket_{ROOM}": token_of(anna)})
+    assert await look(signed_out, "&knock=1") == "Please sign in first"
+    bert = front.shopper("bert", **{f"waitroom_ticket_{ROOM}": token_of(anna)})
+    assert await look(bert, "&knock=1") == "It is your turn"
+    assert f"waitroom_pass_{ROOM}" not in bert.cookies
+
+
+async def test_where_one_visit_is_all_the_page_says_so(front_with: OpenFront) -> None:
+    """Joining again leads to the page that explains it."""
+    front = await front_with(identity=True, once=True)
+    anna = front.shopper("anna")
+    await submit(anna, "ticket")
+    await front.later(250)
+    await anna.browse(f"{PLAIN}&knock=1")
+    await anna.send("DELETE", f"{BASE}/pass")
+    back = await submit(anna, "ticket")
+    assert back == f"{PLAIN}&hurdle=once"
+    assert "In this sale everyone goes in once." in (await anna.browse(back)).text
+
+
+@pytest.mark.parametrize(
+    "wanted", ["//evil.example", "https://evil.example", "/\\evil.example", "/\r\nX: 1", "/%0d%0aX:1", "evil"]
+)
+async def test_forms_and_pages_lead_to_this_site_only(front: Front, wanted: str) -> None:
+    """A ``next`` that is no path on this site is dropped from every form, page and address."""
+    shopper = front.shopper()
+    assert await submit(shopper, "ticket", next=wanted) == PLAIN
+    assert await submit(shopper, "pass", next=wanted) == f"{PLAIN}&knock=1"
+    assert await submit(front.shopper(), "ticket", do="leave", next=wanted) == f"{PLAIN}&hurdle=left"
+    await front.later(250)
+    query = wanted.replace("\r", "%0d").replace("\n", "%0a").replace(" ", "%20")
+    page = await shopper.browse(f"{PLAIN}&next={query}")
+    assert "evil" not in page.text
+    assert 'name="next" value="/sale"' in page.text
+    entered = await shopper.browse(f"{PLAIN}&knock=1&next={query}")
+    assert entered.headers["Location"] == "/sale"
+
+
+async def test_what_an_address_claims_is_shown_only_if_it_is_one_of_ours(front: Front) -> None:
+    """A made-up hurdle is passed over, and markup in a path is text."""
+    shopper = await front.in_line()
+    assert await look(shopper, "&hurdle=<script>") == "You are in line"
+    page = await shopper.browse(f'{PLAIN}&next=/sale?"><script>alert(1)</script>'.replace(" ", "%20"))
+    assert "<script" not in page.text
