@@ -10,15 +10,14 @@ from aiohttp import web
 from gate.bodies import read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.operator.orders import describe_pace, read_hold, read_pace
-from gate.operator.session import Sessions
+from gate.operator.session import Session, Sessions
 from gate.problems import BadRequest
 from waitroom.room import HOLDS, Hold, Line, Phase
-from waitroom.tickets import Operator
 
 AUDIT_PAGE = 200
 _ENTRY_ID = re.compile(r"\d{1,20}(-\d{1,20})?", re.ASCII)
 
-OperatorHandler = Callable[[web.Request, Operator], Awaitable[web.Response]]
+OperatorHandler = Callable[[web.Request, Session], Awaitable[web.Response]]
 
 
 class OperatorApi:
@@ -41,30 +40,30 @@ class OperatorApi:
             methods = {method: self._signed_in(handler) for method, handler in handlers.items()}
             app.router.add_route("*", path, self._gate.endpoint("operator_api", methods))
 
-    async def rooms(self, _request: web.Request, _by: Operator) -> web.Response:
+    async def rooms(self, _request: web.Request, _session: Session) -> web.Response:
         """All rooms."""
         now = self._gate.clock.now_ms()
         return _json({"rooms": [describe_room(room, now) for room in self._gate.rooms.values()]})
 
-    async def room(self, request: web.Request, _by: Operator) -> web.Response:
+    async def room(self, request: web.Request, _session: Session) -> web.Response:
         """One room."""
         return self._describe(self._find(request))
 
-    async def tune(self, request: web.Request, by: Operator) -> web.Response:
+    async def tune(self, request: web.Request, session: Session) -> web.Response:
         """Change the pace: compare-and-set by ``version``."""
         room = self._find(request)
         pace, reason = read_pace(await read_json(request), room.waiting.room.pace)
-        await room.waiting.tune(pace, by=by.nonce, reason=reason)
+        await room.waiting.tune(pace, by=session.by, reason=reason)
         return self._describe(room)
 
-    async def hold(self, request: web.Request, by: Operator) -> web.Response:
+    async def hold(self, request: web.Request, session: Session) -> web.Response:
         """Pause, resume, mark sold out, restock or close."""
         room = self._find(request)
         order = read_hold(await read_json(request))
-        await room.waiting.hold(order.action, by=by.nonce, reason=order.reason)
+        await room.waiting.hold(order.action, by=session.by, reason=order.reason)
         return self._describe(room)
 
-    async def audit(self, request: web.Request, _by: Operator) -> web.Response:
+    async def audit(self, request: web.Request, _session: Session) -> web.Response:
         """Who changed what after the entry ``after``, oldest first; ``next`` leads to the following page."""
         room, after = self._find(request), request.query.get("after", "0")
         if not _ENTRY_ID.fullmatch(after):

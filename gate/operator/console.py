@@ -35,41 +35,46 @@ class Console:
     async def room(self, request: web.Request) -> web.Response:
         """The console of a room; at ``/`` of the first one."""
         try:
-            operator = self._sessions.read(request)
+            session = self._sessions.read(request)
         except TokenInvalid as error:
             if not wants_page(request):
                 raise
-            return _page("help", 401, trouble="expired" if isinstance(error, TokenExpired) else "")
+            return _no_link(error)
         live = self._find(request.match_info.get("room"))
         room = live.waiting.room
         rooms = {name: each.waiting.room.title for name, each in self._gate.rooms.items()}
-        return _page("room", room=asdict(room), pace=describe_pace(room.pace), rooms=rooms, by=operator.nonce)
+        return _page("room", room=asdict(room), pace=describe_pace(room.pace), rooms=rooms, by=session.by)
 
     async def offer_sign_in(self, request: web.Request) -> web.Response:
         """A button that signs in; looking at the link spends nothing, so previews of it do no harm."""
         code = request.query.get("code", "")
         try:
             self._sessions.check_code(code)
-        except TokenExpired:
-            return _page("help", 401, trouble="expired")
-        except TokenInvalid:
-            return _page("help", 401, trouble="invalid" if code else "")
+        except TokenInvalid as error:
+            return _no_link(error, code)
         return _page("sign_in", code=code)
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Open a session with a link's code; a script gets its token as JSON."""
         if request.content_type == "application/json":
             body = await read_json(request)
-            session, token = await self._sessions.open(str(body.get("code")), str(body.get("name") or ""))
-            return web.json_response({"token": token, "expires_at": session.expires_at}, headers=no_store())
+            link = self._sessions.check_code(str(body.get("code")))
+            session = await self._sessions.open(link, str(body.get("name") or ""))
+            document = {"token": session.token, "expires_at": session.expires_at, "by": session.by}
+            return web.json_response(document, headers=no_store())
         form = await read_form(request)
+        code = form.get("code", "")
         try:
-            _, token = await self._sessions.open(form.get("code", ""), form.get("name", ""))
+            link = self._sessions.check_code(code)
         except TokenInvalid as error:
-            return _page("help", 401, trouble="expired" if isinstance(error, TokenExpired) else "used")
+            return _no_link(error, code)
+        try:
+            session = await self._sessions.open(link, form.get("name", ""))
+        except TokenInvalid:
+            return _page("help", 401, trouble="used")
         except StoreAway:
-            return _page("sign_in", 503, code=form.get("code", ""), store_away=True)
-        return self._go("/", self._sessions.cookie(request, token))
+            return _page("sign_in", 503, code=code, store_away=True)
+        return self._go("/", self._sessions.cookie(request, session.token))
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """Forget the session."""
@@ -87,6 +92,13 @@ class Console:
         return web.Response(
             status=303, headers=no_store(**{hdrs.LOCATION: location, hdrs.SET_COOKIE: set_cookie})
         )
+
+
+def _no_link(error: TokenInvalid, code: str = "") -> web.Response:
+    """How to get a link, and what is wrong with the one at hand."""
+    return _page(
+        "help", 401, trouble="expired" if isinstance(error, TokenExpired) else "invalid" if code else ""
+    )
 
 
 def _page(name: str, status: int = 200, **context: Any) -> web.Response:  # noqa: ANN401 - a template's values

@@ -6,6 +6,8 @@ token stays good until its time is up: at most twelve hours.
 
 import re
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
@@ -19,6 +21,15 @@ COOKIE = "waitroom_operator"
 SESSION_S = 12 * 3600
 _SCHEME = "Bearer "
 _NOT_IN_A_NAME = re.compile(r"[^\w .-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An operator at work: ``by`` is who, for the audit; the token is good until ``expires_at`` (epoch ms)."""
+
+    by: str
+    expires_at: int
+    token: str
 
 
 class Sessions:
@@ -35,25 +46,25 @@ class Sessions:
         """
         return self._gate.tokens.read_operator(code, "sign-in", self._gate.clock.now_ms())
 
-    async def open(self, code: str, name: str = "") -> tuple[Operator, str]:
-        """Spend a sign-in link's code on a session; answers the session and its token.
+    async def open(self, link: Operator, name: str = "") -> Session:
+        """Spend a sign-in link on a session.
 
-        ``name`` is what its owner wants to be called in the audit; some random letters make it unique.
+        ``name`` is what its owner wants to be called in the audit; some random digits make it unique.
 
         Raises:
-            TokenInvalid: it is none of ours, or was used before. TokenExpired: it is too old.
-            StoreAway: nobody can tell whether it was used before.
+            TokenInvalid: the link was used before.
+            StoreAway: nobody can tell whether it was.
         """
         now = self._gate.clock.now_ms()
-        link = self.check_code(code)
         good_for_s = (link.expires_at - now) // 1000 + 1
         if not await self._gate.store.claim(f"waitroom:operator:{link.nonce}", good_for_s):
             raise TokenInvalid(OPERATOR, "this link was used before")
         called = _NOT_IN_A_NAME.sub(" ", name).strip()[:40] or "operator"
-        session = Operator("session", f"{called} {secrets.token_hex(3)}", now + SESSION_S * 1000)
-        return session, self._gate.tokens.sign_operator(session)
+        by, expires_at = f"{called} {secrets.token_hex(3)}", now + SESSION_S * 1000
+        token = self._gate.tokens.sign_operator(Operator("session", _pack(by), expires_at))
+        return Session(by, expires_at, token)
 
-    def read(self, request: web.Request) -> Operator:
+    def read(self, request: web.Request) -> Session:
         """The session of a request, from its cookie or ``Authorization: Bearer``.
 
         Raises:
@@ -62,9 +73,11 @@ class Sessions:
         error = TokenInvalid(OPERATOR, "sign in with the link that `waitroom operator` prints")
         for token in _tokens(request):
             try:
-                return self._gate.tokens.read_operator(token, "session", self._gate.clock.now_ms())
-            except TokenInvalid as found:
-                error = found
+                found = self._gate.tokens.read_operator(token, "session", self._gate.clock.now_ms())
+            except TokenInvalid as refused:
+                error = refused
+            else:
+                return Session(_unpack(found.nonce), found.expires_at, token)
         raise error
 
     def cookie(self, request: web.Request, token: str) -> str:
@@ -78,3 +91,12 @@ def _tokens(request: web.Request) -> list[str]:
     header = request.headers.get(hdrs.AUTHORIZATION, "")
     bearer = header.removeprefix(_SCHEME).strip() if header.startswith(_SCHEME) else None
     return [token for token in (bearer, read_cookie(request, COOKIE)) if token]
+
+
+def _pack(text: str) -> str:
+    """A name in the few characters that tokens and cookies are made of."""
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _unpack(packed: str) -> str:
+    return urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()

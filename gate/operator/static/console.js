@@ -198,6 +198,7 @@ function moved(is) {
 function answer(id, text, bad = false) {
   byId(id).textContent = text;
   byId(id).classList.toggle("bad", bad);
+  byId(id).scrollIntoView({ block: "nearest" });
 }
 
 form.addEventListener("submit", async (event) => {

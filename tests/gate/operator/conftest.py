@@ -63,7 +63,7 @@ class Desk:
     async def sign_in(self, name: str = "Anna") -> None:
         """Sign in as a script does."""
         answer = await self.send(
-            "POST", "/sign-in", json={"code": self.link(f"link of {name}"), "name": name}
+            "POST", "/sign-in", json={"code": self.link("link-of-a-script"), "name": name}
         )
         self.token = answer.document["token"]
 

@@ -1,5 +1,6 @@
 """Signing in: links that are good once, sessions that end, and what other sites' pages may not do."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -43,7 +44,7 @@ async def test_a_link_signs_in_once(desk: Desk) -> None:
 async def test_a_used_link_is_forgotten_when_it_would_have_expired(desk: Desk, redis: Redis) -> None:
     """What remembers a link's use goes away with the link, so the store does not fill up."""
     await desk.sign_in()
-    seconds = redis.ttl("waitroom:operator:link of Anna")
+    seconds = redis.ttl("waitroom:operator:link-of-a-script")
     assert isinstance(seconds, int)
     assert 595 <= seconds <= 601
 
@@ -160,10 +161,27 @@ async def test_a_listener_for_a_network_answers_to_any_name(anna: Desk) -> None:
     assert (await anna.send("GET", "/metrics", headers={"Host": "gate.internal:8001"})).status == 200
 
 
-async def test_a_name_is_one_line_of_letters(desk: Desk) -> None:
-    """What somebody wants to be called cannot draw over the audit."""
-    await desk.sign_in("Anna\r\n<b>\x1b[2J" + "x" * 100)
+async def test_a_link_of_another_waiting_room_is_not_called_used(desk: Desk) -> None:
+    """Whoever opens a broken or foreign link is told that, on both steps of the sign-in."""
+    code = desk.link()[:-3]
+    for answer in (
+        await desk.send("GET", f"/sign-in?code={code}"),
+        await desk.send("POST", "/sign-in", data={"code": code}),
+    ):
+        assert (answer.status, "was not made by this waiting room" in answer.text) == (401, True)
+
+
+@pytest.mark.parametrize(
+    "name, shown",
+    [
+        ("Zoë M. Weber-李", "Zoë M. Weber-李"),
+        ("", "operator"),
+        ("Anna\r\n<b>\x1b[2J" + "x" * 100, "Anna b 2J" + "x" * 31),
+    ],
+)
+async def test_a_name_is_one_line_of_letters(desk: Desk, name: str, shown: str) -> None:
+    """What somebody wants to be called stands in the audit in their own letters, and cannot draw over it."""
+    await desk.sign_in(name)
     await desk.send("POST", "/api/rooms/mi-launch/hold", json={"action": "pause"})
     by = (await desk.send("GET", "/api/rooms/mi-launch/audit")).document["entries"][0]["by"]
-    assert by.startswith("Anna b 2Jxx")
-    assert len(by) == 47
+    assert re.fullmatch(re.escape(shown) + " [0-9a-f]{6}", by)
