@@ -22,8 +22,10 @@ OLDEST = (7, 0)
 CONNECTIONS = 16
 VERBS = ("join", "freeze", "settle", "call", "knock", "leave", "touch", "hold", "units", "tune")
 
-# What a server says when it is there but cannot serve now; asking again later is right.
-_AWAY_REPLIES = ("MISCONF", "OOM", "READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
+# What a server says when it is there but cannot serve now; asking again later is right. For some of its error
+# codes the client has a class and takes the code out of the text.
+_AWAY_ERRORS = (exceptions.OutOfMemoryError, exceptions.ReadOnlyError, exceptions.ClusterDownError)
+_AWAY_REPLIES = ("MISCONF", "NOREPLICAS", "BUSY")
 
 Argument = str | bytes | float
 
@@ -174,6 +176,6 @@ def _explain(error: exceptions.RedisError) -> WaitroomError | exceptions.RedisEr
     text = str(error)
     if text.startswith("UNFOUNDED"):
         return Unfounded(text.removeprefix("UNFOUNDED "))
-    if text.startswith(_AWAY_REPLIES) or isinstance(error, exceptions.ReadOnlyError):
+    if isinstance(error, _AWAY_ERRORS) or text.startswith(_AWAY_REPLIES):
         return StoreAway(f"the store cannot serve now: {text}")
     return error
