@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Annotated
 
 import typer
 from honcho.printer import Printer  # type: ignore[import-untyped]
@@ -69,6 +70,32 @@ def operator() -> None:
     with _errors_in_one_line():
         settings = load_settings()
         typer.echo(sign_in_link(settings, load_secrets(settings), Clock()))
+
+
+@app.command()
+def rehearse(
+    shoppers: Annotated[int, typer.Option(min=1, max=100_000, help="How many to play.")] = 1000,
+    gate: Annotated[str, typer.Option(help="Address of the gate; this machine's if left out.")] = "",
+    room: Annotated[str, typer.Option(help="The room; the first of the settings if left out.")] = "",
+    seed: Annotated[int | None, typer.Option(help="Of all that is left to chance.")] = None,
+    minutes: Annotated[float, typer.Option(min=0, help="Stop so long after the opening.")] = 3,
+) -> None:
+    """Play a whole sale against the system that runs, and judge it by what the shoppers saw."""
+    from waitroom.rehearsal import command  # noqa: PLC0415 - the other commands need no HTTP client
+
+    with _errors_in_one_line():
+        settings = load_settings()
+        kept = command.rehearse(
+            settings,
+            Console(),
+            shoppers=shoppers,
+            gate=gate or f"http://{settings.host}:{settings.gate_port}",
+            room=room or next(iter(settings.rooms)),
+            seed=seed,
+            longest_s=60 * minutes,
+        )
+    if not kept:
+        raise typer.Exit(1)
 
 
 def _commands(settings: Settings) -> dict[str, str]:

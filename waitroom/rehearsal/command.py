@@ -1,0 +1,40 @@
+"""What ``waitroom rehearse`` does."""
+
+import random
+
+import uvloop
+from rich.console import Console
+
+from waitroom.errors import BadSettings
+from waitroom.rehearsal.crowd import Crowd
+from waitroom.rehearsal.progress import Progress
+from waitroom.rehearsal.report import report
+from waitroom.rehearsal.story import Limits
+from waitroom.rehearsal.verdict import judge
+from waitroom.settings import Settings
+
+
+def rehearse(
+    settings: Settings,
+    console: Console,
+    *,
+    shoppers: int,
+    gate: str,
+    room: str,
+    seed: int | None,
+    longest_s: float,
+) -> bool:
+    """Play a sale with so many shoppers and print the verdict; whether every promise was kept.
+
+    Raises:
+        WaitroomError: there is no sale to rehearse.
+    """
+    if room not in settings.rooms:
+        raise BadSettings(f"--room {room}: the rooms in waitroom.toml are {', '.join(settings.rooms)}")
+    pace = settings.rooms[room].pace()
+    seed = random.randrange(2**32) if seed is None else seed  # noqa: S311 - a play, no secret
+    console.print(f"{shoppers} shoppers for the room {room} at {gate}, --seed {seed}", highlight=False)
+    crowd = Crowd(gate.rstrip("/"), room, Limits(pace.rate, pace.capacity, pace.burst), seed)
+    with Progress(console, shoppers) as progress:
+        evidence = uvloop.run(crowd.play(shoppers, progress, longest_s=longest_s))
+    return report(console, evidence, judge(evidence))

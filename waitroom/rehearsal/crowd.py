@@ -1,0 +1,159 @@
+"""The crowd: plays all shoppers at once against a running gate, and gathers what they and the public know."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+
+from waitroom.clock import Clock
+from waitroom.errors import WaitroomError
+from waitroom.rehearsal.board import OVER, Board, State
+from waitroom.rehearsal.browser import Browser, Trouble, Wire
+from waitroom.rehearsal.habits import arrival, draw_habits, pace_s
+from waitroom.rehearsal.progress import Progress
+from waitroom.rehearsal.shopper import Shopper
+from waitroom.rehearsal.story import End, Evidence, Limits, Story
+
+LONGEST_WAIT_MS = 600_000
+"""A rehearsal does not wait longer than this for the opening."""
+
+CONNECTIONS = 200
+REGISTERING = 4
+REQUEST_S = 15  # the page gives up on an answer after as long
+LAST_LOOK_MS = 30_000  # so long after the end the slowest page has looked
+STATE_AGE_S = 1.2
+LOOK_S = 1
+
+
+class Crowd:
+    """All shoppers of one rehearsal.
+
+    Args:
+        gate: address of the gate. room: name of the room. limits: what its door is held to.
+        seed: of all that is left to chance here.
+    """
+
+    def __init__(self, gate: str, room: str, limits: Limits, seed: int) -> None:
+        self.evidence = Evidence(limits)
+        self._gate = gate
+        self._room = room
+        self._clock = Clock()
+        self._chance = random.Random(seed)  # noqa: S311 - a play, no secret
+        self._board = Board(self._clock)
+
+    async def play(self, shoppers: int, progress: Progress, *, longest_s: float) -> Evidence:
+        """Play until everyone has gone, or until ``longest_s`` after the opening.
+
+        Raises:
+            WaitroomError: there is no sale to rehearse: no gate, no such room, or it is over.
+        """
+        timeout = aiohttp.ClientTimeout(total=REQUEST_S)
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+        jar = aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=timeout) as session:
+            evidence, board = self.evidence, self._board
+            wire = Wire(session, self._gate, self._room, board, evidence.answers, evidence.troubles)
+            watcher = Browser(wire, self._chance)
+            state = await self._first_look(watcher)
+            evidence.first_number = state["issued"]
+            evidence.draw_before = await self._document(watcher, "@draw") if state["draw"] else None
+            tasks = self._send_out(shoppers, wire, state)
+            try:
+                await self._watch(watcher, tasks, progress, int(state["opens_at"]) + round(1000 * longest_s))
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            await self._gather(watcher, session)
+        return evidence
+
+    async def _first_look(self, watcher: Browser) -> State:
+        where = f"{self._gate}/waitroom/{self._room}"
+        try:
+            state = await watcher.look()
+        except Trouble:
+            raise WaitroomError(f"no waiting room answers at {where}; is `make run` under way?") from None
+        phase, opens_in_ms = state["phase"], state["opens_at"] - self._board.now()
+        if phase in OVER or phase == "paused":
+            raise WaitroomError(
+                f"the room {self._room} is {phase}: start with a fresh WAITROOM_DATA and a longer OPENS_IN"
+            )
+        if opens_in_ms > LONGEST_WAIT_MS:
+            raise WaitroomError(
+                f"the room {self._room} opens in {opens_in_ms / 60_000:.0f} minutes; come later"
+            )
+        if state["rate"] != self.evidence.limits.rate:
+            raise WaitroomError(
+                f"the room {self._room} lets in {state['rate']:g} a minute, "
+                f"and the settings here say {self.evidence.limits.rate:g}: use those it was founded with"
+            )
+        return state
+
+    def _send_out(self, shoppers: int, wire: Wire, state: State) -> list[asyncio.Task[None]]:
+        """Everyone, each with a task; who arrives first registers first."""
+        chance, board = self._chance, self._board
+        unit_s = pace_s(self.evidence.limits.rate, self.evidence.limits.capacity)
+        arrivals = sorted(arrival(chance, state, board.now(), unit_s) for _ in range(shoppers))
+        registering, run = asyncio.Semaphore(REGISTERING), secrets.token_hex(6)
+        tasks = []
+        for name, arrives_at in enumerate(arrivals):
+            own = random.Random(chance.getrandbits(64))  # noqa: S311
+            story = Story(name)
+            habits = draw_habits(own, arrives_at, unit_s)
+            shopper = Shopper(story, habits, Browser(wire, own), board, chance=own, registering=registering)
+            self.evidence.stories.append(story)
+            tasks.append(
+                asyncio.create_task(_live(shopper, story, f"shopper-{run}-{name}@rehearsal.example"))
+            )
+        return tasks
+
+    async def _watch(
+        self, watcher: Browser, tasks: list[asyncio.Task[None]], progress: Progress, deadline: int
+    ) -> None:
+        over_at = None
+        state = await watcher.look()
+        while not all(task.done() for task in tasks):
+            await asyncio.wait(tasks, timeout=LOOK_S)
+            with suppress(Trouble):
+                state = await watcher.look()
+            progress.show(self.evidence.stories, state, self._board.now())
+            over_at = over_at or (self._board.now() if state["phase"] in OVER else None)
+            if self._board.now() > (over_at + LAST_LOOK_MS if over_at else deadline):
+                break
+
+    async def _gather(self, watcher: Browser, session: aiohttp.ClientSession) -> None:
+        """The public documents as they stand at the end."""
+        evidence = self.evidence
+        for story in evidence.stories:
+            story.end = story.end or End.STAYED
+        await self._board.wait(STATE_AGE_S)
+        state = await watcher.look()
+        evidence.sights = self._board.sights
+        if state["draw"]:
+            evidence.draw = await self._document(watcher, "@draw")
+            async with session.get(f"{self._gate}/waitroom/{self._room}/roll") as answer:
+                evidence.roll = await answer.read() if answer.status == 200 else None
+        after: str | None = "0"
+        while after is not None:
+            page = await self._document(watcher, f"@log?after={after}")
+            evidence.log += page["entries"]
+            after = page["next"]
+
+    async def _document(self, watcher: Browser, path: str) -> Mapping[str, Any]:
+        try:
+            return (await watcher.ask("GET", path)).document
+        except Trouble:
+            raise WaitroomError(
+                f"the gate at {self._gate} does not answer {path.replace('@', '/')}"
+            ) from None
+
+
+async def _live(shopper: Shopper, story: Story, email: str) -> None:
+    try:
+        await shopper.live(email)
+    except Exception as error:  # noqa: BLE001 - an answer that a shopper can make nothing of is a finding
+        story.end, story.trouble = End.FELL, repr(error)

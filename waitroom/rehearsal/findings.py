@@ -1,0 +1,28 @@
+"""What a check comes to: a figure to show, and every violation in one line."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from waitroom.rehearsal.story import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the verdict; it holds when there is no violation."""
+
+    promise: str
+    seen: str
+    violations: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promise was kept."""
+        return not self.violations
+
+
+Check = Callable[[Evidence], Finding]
+
+
+def finding(promise: str, seen: str, violations: Iterable[str]) -> Finding:
+    """A finding from whatever yields violations."""
+    return Finding(promise, seen, tuple(violations))
