@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gate.forwarded import Network, from_trusted, host, scheme
+from waitroom.tickets import OPERATOR_COOKIE
 
 WORDS = ("Waitroom-Command", "Waitroom-Units-Left", "Waitroom-Units-Held")
 """What the shop says to the gate."""
@@ -54,15 +55,24 @@ def to_shop(request: web.BaseRequest, trusted: Sequence[Network]) -> CIMultiDict
             headers.add(name, text(value))
     for name, value in _about_shopper(request, trusted, believed=believed):
         headers[name] = text(value)
+    # Cookies know no ports: an operator who looks at the sale from the same machine sends this one too.
+    if any(OPERATOR_COOKIE in cookies for cookies in headers.getall(hdrs.COOKIE, ())):
+        drop_cookie(headers, OPERATOR_COOKIE)
     return headers
+
+
+def drop_cookie(headers: CIMultiDict[str], name: str) -> None:
+    """Take a cookie out of a request's headers."""
+    held = (each.strip() for each in ";".join(headers.popall(hdrs.COOKIE, ())).split(";"))
+    others = [each for each in held if each and each.partition("=")[0].rstrip() != name]
+    if others:
+        headers[hdrs.COOKIE] = "; ".join(others)
 
 
 def set_cookie(headers: CIMultiDict[str], cookie: str) -> None:
     """Put a cookie, `name=value`, into a request's headers, in the place of any of that name."""
-    name = cookie.partition("=")[0]
-    held = (each.strip() for each in ";".join(headers.popall(hdrs.COOKIE, ())).split(";"))
-    others = [each for each in held if each and each.partition("=")[0].rstrip() != name]
-    headers[hdrs.COOKIE] = "; ".join([*others, cookie])
+    drop_cookie(headers, cookie.partition("=")[0])
+    headers[hdrs.COOKIE] = "; ".join([*headers.getall(hdrs.COOKIE, ()), cookie])
 
 
 def to_shopper(answer: CIMultiDictProxy[str]) -> CIMultiDict[str]:

@@ -24,6 +24,7 @@ IDENTITY = "identity"
 OPERATOR = "operator"
 
 IDENTITY_COOKIE = "waitroom_identity"
+OPERATOR_COOKIE = "waitroom_operator"
 
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -168,6 +169,11 @@ class Tokens:
         return Operator(use, nonce, int(expires_at))
 
     def _sign(self, purpose: str, *fields: str | int) -> str:
+        for field in fields:
+            if "." in str(field):
+                raise ValueError(
+                    f"a field of a token holds no dots, and this one of a {purpose} does: {field!r}"
+                )
         return self._signers[purpose].sign(".".join(map(str, fields))).decode()
 
     def _read(self, purpose: str, token: str, count: int) -> list[str]:

@@ -15,9 +15,8 @@ from gate.cookies import read_cookie
 from gate.gate import Gate
 from gate.shopper import is_secure
 from waitroom.errors import TokenInvalid
-from waitroom.tickets import OPERATOR, Operator
+from waitroom.tickets import OPERATOR, OPERATOR_COOKIE, Operator
 
-COOKIE = "waitroom_operator"
 SESSION_S = 12 * 3600
 _SCHEME = "Bearer "
 _NOT_IN_A_NAME = re.compile(r"[^\w .-]+")
@@ -84,13 +83,13 @@ class Sessions:
         """The ``Set-Cookie`` that keeps a session; without a token, the one that forgets it."""
         age_s = SESSION_S if token else 0
         secure = "; Secure" if is_secure(self._gate, request) else ""
-        return f"{COOKIE}={token}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}"
+        return f"{OPERATOR_COOKIE}={token}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}"
 
 
 def _tokens(request: web.Request) -> list[str]:
     header = request.headers.get(hdrs.AUTHORIZATION, "")
     bearer = header.removeprefix(_SCHEME).strip() if header.startswith(_SCHEME) else None
-    return [token for token in (bearer, read_cookie(request, COOKIE)) if token]
+    return [token for token in (bearer, read_cookie(request, OPERATOR_COOKIE)) if token]
 
 
 def _pack(text: str) -> str:

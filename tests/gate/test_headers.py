@@ -178,3 +178,10 @@ def test_an_answer_cannot_smuggle_in_headers(value: str) -> None:
     """Control characters in a header of the shop make its answer worthless."""
     with pytest.raises(ValueError, match="control"):
         to_shopper(answered(("X-Odd", value)))
+
+
+def test_the_shop_never_sees_an_operators_credentials() -> None:
+    """Cookies know no ports, so the console's cookie comes along on the same machine; it ends at the gate."""
+    both = asked(("Cookie", "a=1; waitroom_operator=secret; b=2"), ("Cookie", "waitroom_operator=other"))
+    assert to_shop(both, ())["Cookie"] == "a=1; b=2"
+    assert "Cookie" not in to_shop(asked(("Cookie", "waitroom_operator=secret")), ())

@@ -216,3 +216,9 @@ def test_a_subject_is_opaque_and_short(subject: str) -> None:
 def test_cookies_are_named_after_the_room() -> None:
     """So that several rooms of one site keep apart."""
     assert (ticket_cookie("tea"), pass_cookie("tea")) == ("waitroom_ticket_tea", "waitroom_pass_tea")
+
+
+def test_no_field_breaks_a_token() -> None:
+    """Dots part the fields, so a field with one is refused where it is signed, not where it is read."""
+    with pytest.raises(ValueError, match="holds no dots"):
+        TOKENS.sign_operator(Operator("session", "a.b", NOON))
