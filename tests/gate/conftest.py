@@ -51,6 +51,15 @@ async def front(front_with: OpenFront) -> Front:
     return await front_with()
 
 
+@pytest_asyncio.fixture
+async def full(front_with: OpenFront) -> Front:
+    """A front whose shop is full, so that nobody goes straight in."""
+    front = await front_with(capacity=1)
+    await front.in_shop()
+    await front.later(250)
+    return front
+
+
 @pytest.fixture
 def own_store(tmp_path: Path) -> Iterator[OwnStore]:
     """A store that this test may kill and start again."""

@@ -21,7 +21,7 @@ from gate.proxy import SERVER_OPTIONS
 from tests.conftest import ROOM, SECRETS, entropy
 from waitroom.clock import ManualClock
 from waitroom.settings import RoomSettings, Settings
-from waitroom.tickets import IDENTITY_COOKIE, Identity, Tokens, pass_cookie, ticket_cookie
+from waitroom.tickets import IDENTITY_COOKIE, Identity, Pass, Tokens, pass_cookie, ticket_cookie
 
 BASE = f"/waitroom/{ROOM}"
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -178,6 +178,11 @@ class Front:
         """What the shop signs for an account."""
         return self.tokens.sign_identity(Identity(subject, self.clock.now_ms() + good_for_ms))
 
+    def good_pass(self) -> str:
+        """A pass that is good now, of a visit that never was."""
+        now = self.clock.now_ms()
+        return self.tokens.sign_pass(Pass(ROOM, 777, 777, now, now + 60_000))
+
     async def in_line(self, room: str = ROOM) -> Shopper:
         """Somebody new with a ticket."""
         shopper = self.shopper()
@@ -201,18 +206,19 @@ class Front:
             await room.tick()
 
     async def ask(self, sent: bytes) -> Answer:
-        """Send raw bytes; what comes back until the connection closes, status 0 for nothing."""
+        """Send raw bytes; the first answer to them."""
         reader, writer = await asyncio.open_connection("127.0.0.1", URL(self.url).port)
         writer.write(sent)
         try:
-            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            first, *lines = head.decode("latin-1").strip().split("\r\n")
+            pairs = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+            headers = CIMultiDictProxy(CIMultiDict(pairs))
+            body = await reader.readexactly(int(headers.get("Content-Length", 0)))
         finally:
             writer.close()
             await writer.wait_closed()
-        first, *lines = head.decode("latin-1").split("\r\n")
-        pairs = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-        headers = CIMultiDictProxy(CIMultiDict(pairs))
-        return Answer(int(first.split(" ")[1]) if first else 0, headers, body)
+        return Answer(int(first.split(" ")[1]), headers, body)
 
     async def ask_for(self, target: str | bytes, *headers: str, method: str = "GET") -> Answer:
         """Ask for a target exactly as it stands, as a browser without a ticket."""

@@ -21,14 +21,6 @@ async def browse(shopper: Shopper, path: str = "/sale/redmi") -> tuple[int, str 
     return answer.status, answer.headers.get("Location")
 
 
-async def full(front_with: OpenFront) -> Front:
-    """A front whose shop is full, so that nobody goes straight in."""
-    front = await front_with(capacity=1)
-    await front.in_shop()
-    await front.later(250)
-    return front
-
-
 def holding(front: Front, granted: Pass, tokens: Tokens | None = None) -> Shopper:
     """A shopper with this pass."""
     return front.shopper(**{pass_cookie(ROOM): (tokens or front.tokens).sign_pass(granted)})
@@ -37,13 +29,12 @@ def holding(front: Front, granted: Pass, tokens: Tokens | None = None) -> Shoppe
 # ---- Unprotected
 
 
-async def test_paths_that_no_room_protects_go_straight_to_the_shop(front_with: OpenFront) -> None:
+async def test_paths_that_no_room_protects_go_straight_to_the_shop(full: Front) -> None:
     """With their method, query and body, whether anyone waits or not."""
-    front = await full(front_with)
-    answer = await front.shopper().send("PUT", "/account/name?a=%20b", data=b"Anna")
+    answer = await full.shopper().send("PUT", "/account/name?a=%20b", data=b"Anna")
     assert answer.document == {"shop": "/account/name?a=%20b"}
-    assert front.shop.asked[-1].method == "PUT"
-    assert front.shop.bodies == [b"Anna"]
+    assert full.shop.asked[-1].method == "PUT"
+    assert full.shop.bodies == [b"Anna"]
 
 
 @pytest.mark.parametrize(
@@ -71,14 +62,13 @@ async def test_a_pass_opens_the_protected_paths(front: Front) -> None:
     assert pass_of(shopper) in front.shop.asked[-1].headers["Cookie"]
 
 
-async def test_without_a_pass_a_browser_goes_to_the_waiting_page(front_with: OpenFront) -> None:
+async def test_without_a_pass_a_browser_goes_to_the_waiting_page(full: Front) -> None:
     """303, and ``next`` brings it back; the shop hears nothing of it."""
-    front = await full(front_with)
-    answer = await front.shopper().browse("/sale/redmi?colour=red&a=%26")
+    answer = await full.shopper().browse("/sale/redmi?colour=red&a=%26")
     assert answer.status == 303
     assert answer.headers["Location"] == f"{BASE}?next=%2Fsale%2Fredmi%3Fcolour%3Dred%26a%3D%2526"
     assert answer.headers["Cache-Control"] == "no-store"
-    assert front.shop.asked == []
+    assert full.shop.asked == []
 
 
 async def test_without_a_pass_an_application_hears_where_to_wait(front: Front) -> None:
@@ -89,36 +79,34 @@ async def test_without_a_pass_an_application_hears_where_to_wait(front: Front) -
     assert answer.headers["Retry-After"] == "2"
 
 
-async def test_a_pass_counts_from_its_first_to_its_last_instant(front_with: OpenFront) -> None:
+async def test_a_pass_counts_from_its_first_to_its_last_instant(full: Front) -> None:
     """Too early, in time, expired: to the millisecond."""
-    front = await full(front_with)
-    now = front.clock.now_ms()
+    now = full.clock.now_ms()
     for enter_at, expires_at, expected in (
         (now + 1, now + 10, WAIT),
         (now, now + 1, (200, None)),
         (now - 10, now, WAIT),
     ):
-        assert await browse(holding(front, Pass(ROOM, 7, 7, enter_at, expires_at))) == expected
+        assert await browse(holding(full, Pass(ROOM, 7, 7, enter_at, expires_at))) == expected
 
 
-async def test_forged_and_foreign_passes_open_nothing(front_with: OpenFront) -> None:
+async def test_forged_and_foreign_passes_open_nothing(full: Front) -> None:
     """Signed by somebody else, for another room, for another purpose, or edited: the waiting page."""
-    front = await full(front_with)
-    now = front.clock.now_ms()
+    now = full.clock.now_ms()
     good = Pass(ROOM, 7, 7, now, now + 1000)
-    token = front.tokens.sign_pass(good)
-    assert await browse(front.shopper(**{pass_cookie(ROOM): token})) == (200, None)
-    assert await browse(holding(front, good, Tokens(["another site's secret"]))) == WAIT
-    ticket = await front.in_line()
+    token = full.tokens.sign_pass(good)
+    assert await browse(full.shopper(**{pass_cookie(ROOM): token})) == (200, None)
+    assert await browse(holding(full, good, Tokens(["another site's secret"]))) == WAIT
+    ticket = await full.in_line()
     for other in (
-        front.tokens.sign_pass(replace(good, room="outlet")),
+        full.tokens.sign_pass(replace(good, room="outlet")),
         token.replace(str(now + 1000), str(now + 2000)),
         token[:-1] + ("A" if token[-1] != "A" else "E"),
         token_of(ticket),
-        front.identity("anna"),
+        full.identity("anna"),
         "",
     ):
-        assert await browse(front.shopper(**{pass_cookie(ROOM): other})) == WAIT
+        assert await browse(full.shopper(**{pass_cookie(ROOM): other})) == WAIT
 
 
 async def test_a_pass_of_a_visit_that_ended_is_refused_at_once(front: Front, redis: Redis) -> None:
