@@ -157,8 +157,6 @@ def _countdown(face: str, scene: Scene) -> str:
 
 def _wait(face: str, scene: Scene) -> str:
     """The wait in words, as face.js has it; empty where there is none and when it is under a minute."""
-    if isinstance(scene.answer, AtDoor):
-        return _unit(_refresh(face, scene)[0], "second", scene)
     if face != "waiting" or scene.wait is None or scene.wait[1] < 60:
         return ""
     low, high = scene.wait
@@ -183,9 +181,10 @@ def _facts(face: str, scene: Scene) -> dict[str, str]:
     line, position = scene.line, scene.position
     place = None if position is None or position.place is None else position.place + 1
     opens = face in {"scheduled", "presale", "drawing"}
+    joined = max(line.issued, 0 if position is None else position.number + 1)  # the line may be read before
     known = {
         "place": place if face in _LINE | {"placed"} else None,
-        "taking_part": (line.presale_size or line.issued) if face in {"presale", "drawing"} else None,
+        "taking_part": (line.presale_size or joined) if face in {"presale", "drawing"} else None,
         "units": line.units_left if face in _SAFE else None,
     }
     numbers = {

@@ -74,7 +74,8 @@ function figure(face, { state, place, door, entry }, now) {
 function facts(face, { state, ticket, place, readAt }, now) {
   const some = (faces, value) => (faces.includes(face) ? value() : null);
   return {
-    taking_part: some(["presale", "drawing"], () => numbers.format(state.draw?.size ?? state.issued)),
+    // The state may be a little older than this shopper's own ticket.
+    taking_part: some(["presale", "drawing"], () => numbers.format(state.draw?.size ?? Math.max(state.issued, ticket.number + 1))),
     opens: some(["presale", "drawing", "scheduled"], () => time(state.opens_at, now)),
     opens_in: some(["placed"], () => countdown(state.opens_at - now)),
     place: some(LINE, () => (place === null ? null : numbers.format(place + 1))),
@@ -87,9 +88,8 @@ function facts(face, { state, ticket, place, readAt }, now) {
 /** Everything the page shows: plain values, so that a test can read them. */
 export function describe(me, now) {
   const face = faceOf(me);
-  const { state, ticket, place, door } = me;
-  const wait = face === "waiting" ? words(waitFor(aheadOf(place, state), state))
-    : face === "door" ? unit("second").format(Math.max(1, Math.ceil((door.knock_again_at - now) / 1000))) : "";
+  const { state, ticket, place } = me;
+  const wait = face === "waiting" ? words(waitFor(aheadOf(place, state), state)) : "";
   const at = state && (face === "scheduled" ? state.presale_opens_at ?? state.opens_at : state.opens_at);
   const [title, lead] = T.faces[face];
   const [number, label] = figure(face, me, now);

@@ -70,7 +70,7 @@ FACES = {
     "called": (CALLED, ["It is your turn", "Go in now"]),
     "door": (
         replace(CALLED, answer=AtDoor(0, 1, NOW + 4_000)),
-        ["person before you", "4 seconds", "knock=1"],
+        ["person before you", "as soon as there is room", "knock=1"],
     ),
     "entering": (
         replace(CALLED, answer=Entered(0, NOW + 1_500, NOW), location="/sale"),
