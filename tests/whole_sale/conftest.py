@@ -9,8 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from tests.whole_sale.processes import WholeSale
+
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 Begin = Callable[..., Awaitable[WholeSale]]
 
@@ -34,3 +37,13 @@ async def begin() -> AsyncIterator[Begin]:
                 return sale
 
             yield begin
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium as the system has it, without a window."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        yield browser
+        await browser.close()
