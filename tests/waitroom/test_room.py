@@ -3,6 +3,7 @@
 from dataclasses import replace
 from importlib import resources
 from itertools import pairwise, product
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -176,3 +177,11 @@ def test_a_room_slides_when_a_visit_may_be_longer_than_its_first_length() -> Non
 def test_nobody_waits_once_all_issued_places_are_called() -> None:
     """A counter that was healed ahead of the other makes no negative crowd."""
     assert [Line(issued=issued, called=5).waiting for issued in (4, 5, 7)] == [0, 0, 2]
+
+
+def test_the_readme_draws_the_table_of_moves() -> None:
+    """The diagram of phases is the table of legal moves, line by line."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    moves = [f"    {a} --> {b}: {why}" for a, moves in MOVES.items() for b, why in moves.items()]
+    diagram = readme.split("```mermaid\n")[1].split("```")[0].splitlines()
+    assert [line for line in diagram if ": " in line and "note" not in line] == moves
