@@ -3,9 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import aiohttp
 
@@ -49,27 +47,46 @@ class Crowd:
         """Play until everyone has gone, or until ``longest_s`` after the opening.
 
         Raises:
-            WaitroomError: there is no sale to rehearse: no gate, no such room, or it is over.
+            WaitroomError: there is no sale to rehearse, or the gate went away before its documents were read.
         """
         timeout = aiohttp.ClientTimeout(total=REQUEST_S)
         connector = aiohttp.TCPConnector(limit=CONNECTIONS)
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=timeout) as session:
-            evidence, board = self.evidence, self._board
-            wire = Wire(session, self._gate, self._room, board, evidence.answers, evidence.troubles)
+            wire = Wire(
+                session, self._gate, self._room, self._board, self.evidence.answers, self.evidence.troubles
+            )
             watcher = Browser(wire, self._chance)
             state = await self._first_look(watcher)
-            evidence.first_number = state["issued"]
-            evidence.draw_before = await self._document(watcher, "@draw") if state["draw"] else None
-            tasks = self._send_out(shoppers, wire, state)
             try:
-                await self._watch(watcher, tasks, progress, int(state["opens_at"]) + round(1000 * longest_s))
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            await self._gather(watcher, session)
-        return evidence
+                await self._rehearse(shoppers, progress, wire, watcher, state, longest_s=longest_s)
+            except (Trouble, aiohttp.ClientError, TimeoutError):
+                raise WaitroomError(
+                    f"the gate at {self._gate} does not tell its public documents, so there is no verdict"
+                ) from None
+        return self.evidence
+
+    async def _rehearse(
+        self,
+        shoppers: int,
+        progress: Progress,
+        wire: Wire,
+        watcher: Browser,
+        state: State,
+        *,
+        longest_s: float,
+    ) -> None:
+        self.evidence.first_number = state["issued"]
+        if state["draw"]:
+            self.evidence.draw_before = (await watcher.ask("GET", "@draw")).document
+        tasks = self._send_out(shoppers, wire, state)
+        try:
+            await self._watch(watcher, tasks, progress, int(state["opens_at"]) + round(1000 * longest_s))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._gather(watcher, wire.session)
 
     async def _first_look(self, watcher: Browser) -> State:
         where = f"{self._gate}/waitroom/{self._room}"
@@ -114,16 +131,16 @@ class Crowd:
     async def _watch(
         self, watcher: Browser, tasks: list[asyncio.Task[None]], progress: Progress, deadline: int
     ) -> None:
-        over_at = None
-        state = await watcher.look()
-        while not all(task.done() for task in tasks):
-            await asyncio.wait(tasks, timeout=LOOK_S)
+        over = False
+        playing = True
+        while playing:
+            _, waiting = await asyncio.wait(tasks, timeout=LOOK_S)
+            playing = bool(waiting) and self._board.now() <= deadline
             with suppress(Trouble):
                 state = await watcher.look()
-            progress.show(self.evidence.stories, state, self._board.now())
-            over_at = over_at or (self._board.now() if state["phase"] in OVER else None)
-            if self._board.now() > (over_at + LAST_LOOK_MS if over_at else deadline):
-                break
+                progress.show(self.evidence.stories, state, self._board.now())
+                if state["phase"] in OVER and not over:
+                    over, deadline = True, self._board.now() + LAST_LOOK_MS
 
     async def _gather(self, watcher: Browser, session: aiohttp.ClientSession) -> None:
         """The public documents as they stand at the end."""
@@ -134,22 +151,14 @@ class Crowd:
         state = await watcher.look()
         evidence.sights = self._board.sights
         if state["draw"]:
-            evidence.draw = await self._document(watcher, "@draw")
+            evidence.draw = (await watcher.ask("GET", "@draw")).document
             async with session.get(f"{self._gate}/waitroom/{self._room}/roll") as answer:
                 evidence.roll = await answer.read() if answer.status == 200 else None
         after: str | None = "0"
         while after is not None:
-            page = await self._document(watcher, f"@log?after={after}")
+            page = (await watcher.ask("GET", f"@log?after={after}")).document
             evidence.log += page["entries"]
             after = page["next"]
-
-    async def _document(self, watcher: Browser, path: str) -> Mapping[str, Any]:
-        try:
-            return (await watcher.ask("GET", path)).document
-        except Trouble:
-            raise WaitroomError(
-                f"the gate at {self._gate} does not answer {path.replace('@', '/')}"
-            ) from None
 
 
 async def _live(shopper: Shopper, story: Story, email: str) -> None:

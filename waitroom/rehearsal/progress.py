@@ -37,7 +37,8 @@ class Progress:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def show(self, stories: Sequence[Story], state: State, now: int) -> None:
         """The counts as they are now."""
