@@ -364,9 +364,11 @@ class WaitingRoom:
         schedule = read_schedule(settings_now)
         self.commitment = Commitment(fields[b"secret"], fields[b"commit"])
         self.room = self._settings.room(self.room.name, schedule, read_pace(settings_now))
-        self.line = read_line(fields, **sizes, open_ms=now - schedule.opens_at)
-        self._marks.issued = max(self._marks.issued, self.line.issued)
-        self._marks.called = max(self._marks.called, self.line.called)
+        line_now = read_line(fields, **sizes, open_ms=now - schedule.opens_at)
+        issued = self._marks.issued = max(self._marks.issued, line_now.issued)
+        called = self._marks.called = max(self._marks.called, line_now.called)
+        # An answer may be overtaken by a later one; the counters never fall for those who look at them.
+        self.line = replace(line_now, issued=issued, called=called)
         if self.line.presale_size is not None:
             self._marks.presale_size = self.line.presale_size
         now_phase = self.phase()

@@ -1,5 +1,6 @@
 """A live room: its verbs, as they are told and recorded, and what a gate remembers between them."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +61,30 @@ async def test_a_gate_that_cannot_reach_the_store_keeps_what_it_knows(sale: Sale
     assert waiting.store_away
     assert waiting.line == line
     assert sale.told(events.StoreLost) == [events.StoreLost("gone")]
+
+
+async def test_an_answer_that_is_overtaken_takes_nothing_back(sale: Sale) -> None:
+    """I3: two ticks are under way, and the earlier one's answer arrives last."""
+    waiting = await sale.gate(rate=60)
+    await crowd(waiting, 3)
+    ran, arrived, run = asyncio.Event(), asyncio.Event(), sale.store.run
+
+    async def slow(*args: Any) -> Any:  # noqa: ANN401 - as the store's
+        answer = await run(*args)
+        ran.set()
+        await arrived.wait()
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sale.store, "run", slow)
+        overtaken = asyncio.create_task(waiting.tick())
+        await ran.wait()
+    await crowd(waiting, 2, first=3)
+    await sale.later(waiting, 7_000)
+    later = waiting.line
+    arrived.set()
+    await overtaken
+    assert (waiting.line.issued, waiting.line.called) == (later.issued, later.called) == (5, 5)
 
 
 # ---- Joining

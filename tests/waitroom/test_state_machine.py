@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -89,8 +90,16 @@ class AnySale(Shadow):
             if forgotten_at <= self.clock.at_ms:
                 # The store's own clock expires this key; here time is made up.
                 self.redis.delete(self.gates[0].keys.retry(entropy))
+                del self.model.retries[entropy]
         self.tick(self.gates[gate])
         self.tick(self.gates[1 - gate])
+
+    @precondition(lambda self: self.clock.at_ms > NOON + 2 * VISIT)
+    @rule(ms=st.sampled_from([1, 300, 5000]), gate=gates)
+    def clock_falls_back(self, ms: int, gate: int) -> None:
+        """A gate whose clock is behind, or one whose clock was ahead."""
+        self.clock.advance(-ms)
+        self.tick(self.gates[gate])
 
     @rule(gate=gates, size=st.integers(1, 8))
     def crowd(self, gate: int, size: int) -> None:
@@ -265,6 +274,7 @@ class AnySale(Shadow):
         self.sale.events.clear()
 
 
+@pytest.mark.timeout(600)  # a sale that goes wrong is made as short as it can be
 def test_any_sale_goes_as_the_model_says(store_url: str) -> None:
     """I1 to I9, for a hundred sales that hypothesis makes up."""
     run_state_machine_as_test(
