@@ -111,8 +111,7 @@ class RoomApi:
             async for piece in pieces:
                 await response.write(piece)
         except StoreAway:
-            if request.transport is not None:
-                request.transport.abort()  # so that half a roll never looks whole
+            request.protocol.force_close()  # so that half a roll never looks whole
         return response
 
     async def log(self, request: web.Request) -> web.Response:
@@ -137,7 +136,7 @@ class RoomApi:
         joined = await self._room.waiting.join(entropy, identity, held)
         token, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
         document = self._describe(joined.ticket, self._room.waiting.position(joined.ticket))
-        document["leaf"] = draw.leaf(joined.ticket.id, entropy).hex()
+        document["leaf"] = joined.leaf and joined.leaf.hex()
         document["token"] = token
         return _json(document, 201 if joined.new else 200, set_cookie)
 

@@ -7,10 +7,15 @@ from waitroom.tickets import Ticket
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The ticket a join was answered with, and whether it is ``new``."""
+    """The ticket a join was answered with, and whether it is ``new``.
+
+    ``leaf`` is the ticket's line on the roll, 32 bytes; None where the join's entropy is not the one that the
+    ticket was made with, as when an identity comes back with another browser.
+    """
 
     ticket: Ticket
     new: bool
+    leaf: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

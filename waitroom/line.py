@@ -148,8 +148,9 @@ class WaitingRoom:
             StoreAway: the store does not answer, or has just come back; nothing is lost by asking again.
         """
         ticket_id = self._tokens.ticket_id(self.room.name, entropy)
+        leaf = draw.leaf(ticket_id, entropy)
         request = Request(
-            leaf=draw.leaf(ticket_id, entropy),
+            leaf=leaf,
             identity=identity,
             id=ticket_id.hex(),
             entropy=entropy,
@@ -161,7 +162,7 @@ class WaitingRoom:
         if answer.code == "once":
             raise OneVisitOnly
         ticket = Ticket(self.room.name, answer.number, bytes.fromhex(answer.id), identity)
-        return Joined(ticket, answer.code == "new")
+        return Joined(ticket, answer.code == "new", leaf if ticket.id == ticket_id else None)
 
     def position(self, ticket: Ticket) -> Position:
         """Where a ticket stands; arithmetic in memory."""

@@ -26,6 +26,12 @@ export function waitFor(ahead, { entering_per_minute: measured, rate, allowed_pe
   return high <= 86_400 ? { low, high } : null;
 }
 
+/** Seconds until a place with so many ahead of it may be called at the earliest: at the full rate, six seconds ahead of entry. */
+export function soonest(ahead, { rate, show_rate: shows }) {
+  const entries = ahead * shows;
+  return Math.max(0, (entries - 2 * Math.sqrt(entries * (1 - shows) + 1)) / rate * 60 - 6);
+}
+
 /** Seconds until the next look at the state: a tenth of the way to the next change, between the state's two bounds. */
 export function nextLook(state, now, distance, hidden) {
   const { near_s: near, far_s: far } = state.poll;

@@ -1,6 +1,6 @@
 // The waiting page's life: look at the public state, join, wait, knock when called, go in. One round at a time.
 
-import { JOINABLE, aheadOf, nextLook, placeOf, waitFor } from "./line.js";
+import { JOINABLE, aheadOf, nextLook, placeOf, soonest } from "./line.js";
 import { describe, paint } from "./face.js";
 import { hex } from "./draw.js";
 
@@ -128,11 +128,10 @@ async function round() {
   }
 }
 
-/** Seconds until this shopper's turn at the earliest; unknown rates count as an entry a second. */
+/** Seconds until this shopper's turn at the earliest. */
 function distance() {
   if (me.place === null) return me.state.phase === "drawing" ? 0 : Infinity;
-  const ahead = aheadOf(me.place, me.state);
-  return waitFor(ahead, me.state)?.low ?? ahead;
+  return soonest(aheadOf(me.place, me.state), me.state);
 }
 
 /** Milliseconds until the next round. */

@@ -493,8 +493,8 @@ def test_a_place_is_worked_out_as_on_the_page() -> None:
     assert place_of(3, {**drawing, "phase": "presale"}) is None
     assert distance_s(None, drawing) == 0
     assert distance_s(None, {**drawing, "phase": "presale"}) == float("inf")
-    assert distance_s(12, {**state, "entering_per_minute": 30}) == 0
-    assert distance_s(40, state) == 28
+    assert distance_s(12, state) == 0
+    assert distance_s(40, {**state, "rate": 60}) == 22
 
 
 def test_the_page_looks_within_the_bounds_and_after_each_change() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from waitroom import draw
 from waitroom.clock import Clock
+from waitroom.pace import LEAD_MS
 from waitroom.rehearsal.story import Sight
 
 JOINABLE = frozenset({"presale", "drawing", "open", "paused"})
@@ -79,11 +80,9 @@ def distance_s(place: int | None, state: State) -> float:
     """Seconds until this place's turn at the earliest."""
     if place is None:
         return 0 if state["phase"] == "drawing" else float("inf")
-    allowed = state["allowed_per_minute"]
-    seen = min(state["entering_per_minute"], state["rate"]) or allowed
     entries = max(0, place - state["called"]) * state["show_rate"]
     spread = 2 * (entries * (1 - state["show_rate"]) + 1) ** 0.5
-    return float(max(0.0, entries - spread) / max(seen, allowed) * 60)
+    return float(max(0.0, (entries - spread) / state["rate"] * 60 - LEAD_MS / 1000))
 
 
 def next_look_s(state: State, now: int, distance: float, chance: random.Random) -> float:
