@@ -50,13 +50,18 @@ def shop_metrics() -> list[Metric]:
 
 
 def _declared(registry: CollectorRegistry) -> list[Metric]:
+    metrics = []
     collectors: list[Any] = list(registry._collector_to_names)
-    return [
-        Metric(
-            each._name + ("_total" if each._type == "counter" else ""), each._type, tuple(each._labelnames)
-        )
-        for each in collectors
-    ]
+    for collector in collectors:
+        if isinstance(collector, HttpMetrics):  # makes its metrics when it is asked
+            declared = [(family.name, family.type, family._labelnames) for family in collector.collect()]
+        else:
+            declared = [(collector._name, collector._type, collector._labelnames)]
+        metrics += [
+            Metric(name + ("_total" if kind == "counter" else ""), kind, tuple(labels))
+            for name, kind, labels in declared
+        ]
+    return metrics
 
 
 def _program(name: str) -> str:
