@@ -95,7 +95,9 @@ async def run_rooms(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _often(work: Callable[[], Awaitable[None]], *, every_s: float) -> None:
-    while True:
+    task = asyncio.current_task()
+    # The client of the store may swallow a cancellation that meets it while it connects.
+    while task is not None and not task.cancelling():
         try:
             await work()
         except StoreAway:
