@@ -12,7 +12,6 @@ from gate.page import SECURE_HEADERS, content_security_policy, environment, styl
 from gate.paths import BadTarget
 from gate.proxy import BodyBroken, BodyStalled, ProxyError, UpgradeRefused, UpstreamRefused, UpstreamTimeout
 from waitroom import errors
-from waitroom.store import Unfounded
 
 JSON = "application/problem+json"
 TYPES = "/waitroom/problems/"
@@ -45,7 +44,6 @@ class Problem:
 
 _SOON = {"Retry-After": "2"}
 _LATER = {"Retry-After": "5"}
-_AWAY = Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON)
 
 # The first class that an error is an instance of counts.
 PROBLEMS: dict[type[Exception], Problem] = {
@@ -60,8 +58,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.OneVisitOnly: Problem(409, "one-visit-only", "Everyone enters once"),
     errors.Conflict: Problem(409, "conflict", "The change does not fit"),
     errors.NotCalled: Problem(425, "not-called", "Not called yet", ("ahead",), _SOON),
-    errors.StoreAway: _AWAY,
-    Unfounded: _AWAY,  # the store has lost everything; the next tick founds the room again
+    errors.StoreAway: Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON),
     NoPass: Problem(429, "waiting-room", "Wait in the waiting room first", ("waiting_room",), _SOON),
     UpgradeRefused: Problem(501, "no-upgrade", "The gate speaks HTTP alone"),
     UpstreamTimeout: Problem(504, "shop-timeout", "The shop takes too long", (), _LATER),
