@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from yarl import URL
 
-from gate.app import build_public_app, open_gate
+from gate.app import build_public_app, open_gate, run_rooms
 from gate.gate import Gate, LiveRoom
 from gate.proxy import SERVER_OPTIONS
 from tests.conftest import ROOM, SECRETS, entropy
@@ -245,9 +245,10 @@ async def open_front(
     rooms: Mapping[str, RoomSettings] | None = None,
     *,
     opens_in: float = 0,
+    by_itself: bool = False,
     **settings: Any,  # noqa: ANN401 - the gate's settings
 ) -> AsyncIterator[Front]:
-    """A gate whose rooms stand still unless a test moves them; its default room is open, for everyone, at once."""
+    """A gate whose rooms stand still until a test moves them, or run `by_itself`; by default one, open to everyone."""
     shop = Shop()
     async with AsyncExitStack() as closing:
         secrets = tuple(map(SecretStr, SECRETS))
@@ -263,7 +264,10 @@ async def open_front(
         )
         gate = await open_gate(chosen, clock=clock, registry=CollectorRegistry())
         await closing.enter_async_context(aclosing(gate.store))
-        url = await _serve(build_public_app(gate), closing)
+        app = build_public_app(gate)
+        if by_itself:
+            app.cleanup_ctx.append(run_rooms)
+        url = await _serve(app, closing)
         jar = aiohttp.DummyCookieJar()
         session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=jar)
         yield Front(gate, shop, clock, url, await closing.enter_async_context(session))

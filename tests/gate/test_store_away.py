@@ -117,7 +117,7 @@ async def test_half_a_roll_never_looks_whole(front_with: OpenFront, monkeypatch:
     for _ in range(2):
         await front.in_line()
     await front.later(60_000)
-    there = [bytes(32)]
+    there = [bytes(32), bytes(16)]
 
     async def read_bytes(_key: str) -> AsyncIterator[bytes]:
         for piece in there:
