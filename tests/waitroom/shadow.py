@@ -251,6 +251,12 @@ class Shadow(RuleBasedStateMachine):
         assert now <= answer.enter_at <= now + (0 if lower else 2000), "I7: behind others only when due"
         self.entries.add(answer.enter_at)
 
+    def give_back(self, room: WaitingRoom, shopper: Shopper | None) -> None:
+        """The ticket is spent."""
+        if shopper is not None and shopper.ticket is not None:
+            self.model.leave(room.position(shopper.ticket).place, shopper.ticket.number)
+            self.run(room.leave_line(shopper.ticket))
+
     def read_set(self, name: str) -> list[tuple[int, float]]:
         """A sorted set of the line: places and scores."""
         entries: Any = self.redis.zrange(getattr(self.gates[0].keys, name), 0, -1, withscores=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import NOON, Sale, crowd, enter, entropy, open_wide, try_knock
-from waitroom import events
+from waitroom import draw, events
 from waitroom.answers import AtDoor, Entered
 from waitroom.errors import Conflict, NotJoinable, NotOpen, OneVisitOnly, Spent, StoreAway
 from waitroom.room import Hold, Phase
@@ -140,6 +140,15 @@ async def test_an_identity_keeps_the_ticket_that_the_store_has_lost(sale: Sale) 
     sale.redis.delete(waiting.keys.holders)
     assert (await waiting.join(entropy(1), "mi", held=mi)).ticket == mi
     assert (await waiting.join(entropy(2), "mi")).ticket == mi
+
+
+async def test_a_join_is_answered_with_its_leaf_on_the_roll(sale: Sale) -> None:
+    """A repeat too; but not where another browser's entropy asks, which the leaf was not made of."""
+    waiting = await sale.gate(opens_in=60, identity=True)
+    first, again = [await waiting.join(entropy(0), "mi") for _ in range(2)]
+    assert first.leaf == again.leaf == draw.leaf(first.ticket.id, entropy(0))
+    assert sale.redis.get(waiting.keys.roll) == first.leaf
+    assert (await waiting.join(entropy(1), "mi")).leaf is None
 
 
 async def test_joins_are_told_in_batches(sale: Sale) -> None:
@@ -354,6 +363,11 @@ async def test_stock_alone_neither_ends_a_sale_before_it_opens_nor_reopens_it(sa
     waiting = await sale.gate(opens_in=60)
     await waiting.tell_units(0, 0)
     assert waiting.phase() is Phase.PRESALE
+    await sale.later(waiting, 60_000)
+    await waiting.advance_draw()
+    await waiting.tick()
+    await waiting.tell_units(0, 0)
+    assert waiting.phase() is Phase.SOLD_OUT, "told again once it is open, it counts"
     sold = await sale.gate("tea")
     await sold.tell_units(0, 0)
     await sold.tell_units(5, 0)
