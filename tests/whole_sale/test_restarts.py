@@ -87,8 +87,8 @@ async def test_sale_outlives(
     check_capacity(crowd, CAPACITY)
     check_rate(crowd, RATE, BURST)
     check_calls((await sale.read("log"))["entries"], EARLY + LATE)
-    assert len(crowd.visits) == EARLY + LATE
+    assert len(crowd.visitors) == EARLY + LATE
 
 
 async def _full(crowd: Crowd) -> bool:
-    return len(crowd.visits) == CAPACITY
+    return len(crowd.visitors) == CAPACITY
