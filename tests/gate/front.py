@@ -258,7 +258,7 @@ async def open_front(
                 "opens_in": opens_in,
                 "rooms": rooms or {ROOM: OPEN},
                 "secrets": secrets,
-                "upstream": await _serve(_shop_app(shop), closing),
+                "upstream": await serve(_shop_app(shop), closing),
                 **settings,
             }
         )
@@ -267,7 +267,7 @@ async def open_front(
         app = build_public_app(gate)
         if by_itself:
             app.cleanup_ctx.append(run_rooms)
-        url = await _serve(app, closing)
+        url = await serve(app, closing)
         jar = aiohttp.DummyCookieJar()
         session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=jar)
         yield Front(gate, shop, clock, url, await closing.enter_async_context(session))
@@ -279,7 +279,8 @@ def _shop_app(shop: Shop) -> web.Application:
     return app
 
 
-async def _serve(app: web.Application, closing: AsyncExitStack) -> str:
+async def serve(app: web.Application, closing: AsyncExitStack) -> str:
+    """Let an application listen until the stack closes; its address."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, **SERVER_OPTIONS)
     await runner.setup()
     closing.push_async_callback(runner.cleanup)
