@@ -1,4 +1,8 @@
-"""Everything that is not the gate's own: on to the shop, with a pass where a room protects the path."""
+"""Everything that is not the gate's own: on to the shop, with a pass where a room protects the path.
+
+The shop's words are heard in every answer to somebody with a good pass. They are about the room that protects
+the path; elsewhere about the one that `Waitroom-Room` names, which may be left out where there is one room alone.
+"""
 
 import re
 import secrets
@@ -36,6 +40,7 @@ class Door:
         self._gate = gate
         self._upstream = upstream
         self._guards = {prefix: room for room in gate.rooms.values() for prefix in room.waiting.room.protect}
+        self._only_room = next(iter(gate.rooms)) if len(gate.rooms) == 1 else ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Let a request through to the shop, or send it to the waiting room."""
@@ -45,7 +50,7 @@ class Door:
             raise web.HTTPNotFound(text="there is nothing at this address")
         prefix = protects(target, self._guards)
         if prefix is None:
-            return await self._upstream.forward(request, target)
+            return await self._unguarded(request, target)
         return await self._guarded(request, target, self._guards[prefix])
 
     async def ask_stock(self, room: LiveRoom) -> None:
@@ -56,10 +61,20 @@ class Door:
         """
         await self._hear_units(await self._upstream.listen(room.waiting.room.stock), room)
 
+    async def _unguarded(self, request: web.Request, target: str) -> web.StreamResponse:
+        set_cookies: list[str] = []
+
+        async def listen(words: Mapping[str, str]) -> None:
+            room = self._gate.rooms.get(words.get("Waitroom-Room", self._only_room))
+            granted = self._find_visit(request, room) if room else None
+            if room and granted:
+                set_cookies.extend(await self._hear(request, words, room, granted))
+
+        return await self._upstream.forward(request, target, on_answer=listen, set_cookies=set_cookies)
+
     async def _guarded(self, request: web.Request, target: str, room: LiveRoom) -> web.StreamResponse:
-        granted = shopper.find_pass(self._gate, request, room.name)
-        visits, now = room.waiting.visits, self._gate.clock.now_ms()
-        if granted is not None and visits.admits(granted) and granted.enter_at <= now:
+        granted = self._find_visit(request, room)
+        if granted is not None:
             return await self._let_through(request, target, room, granted, set_cookies=[])
         if not problems.wants_page(request):
             raise problems.NoPass(f"/waitroom/{room.name}")
@@ -67,6 +82,13 @@ class Door:
             with suppress(Refused, StoreAway):
                 return await self._straight_in(request, target, room)
         return self._to_waiting_page(target, room, [])
+
+    def _find_visit(self, request: web.Request, room: LiveRoom) -> Pass | None:
+        """The pass of a request whose visit has begun and goes on."""
+        granted = shopper.find_pass(self._gate, request, room.name)
+        if granted is None or granted.enter_at > self._gate.clock.now_ms():
+            return None
+        return granted if room.waiting.visits.admits(granted) else None
 
     async def _straight_in(self, request: web.Request, target: str, room: LiveRoom) -> web.StreamResponse:
         """Let a browser in that comes while nobody waits: ticket, call and pass in one request."""
@@ -98,8 +120,7 @@ class Door:
                 set_cookies.append(shopper.give_pass(self._gate, request, extended)[1])
 
         async def listen(words: Mapping[str, str]) -> None:
-            if await self._hear(words, room, granted):
-                set_cookies.append(shopper.take_back(self._gate, request, pass_cookie(room.name)))
+            set_cookies.extend(await self._hear(request, words, room, granted))
 
         try:
             return await self._upstream.forward(
@@ -111,18 +132,20 @@ class Door:
             response.headers.extend((hdrs.SET_COOKIE, each) for each in set_cookies)
             return response
 
-    async def _hear(self, words: Mapping[str, str], room: LiveRoom, granted: Pass) -> bool:
-        """Act on what the shop says; answers whether the visit is over by it."""
+    async def _hear(
+        self, request: web.Request, words: Mapping[str, str], room: LiveRoom, granted: Pass
+    ) -> list[str]:
+        """Act on what the shop says; answers the cookies to set: the pass is taken back when the visit is over."""
         try:
             await self._hear_units(words, room)
             if words.get("Waitroom-Command") != "leave":
-                return False
+                return []
             await room.waiting.leave_shop(granted)
         except StoreAway as error:
             # The shop's next answer says it again, and the visit ends by itself.
             _log.warning("not heard", room=room.name, words=dict(words), reason=str(error))
-            return False
-        return True
+            return []
+        return [shopper.take_back(self._gate, request, pass_cookie(room.name))]
 
     async def _hear_units(self, words: Mapping[str, str], room: LiveRoom) -> None:
         left, held = words.get("Waitroom-Units-Left"), words.get("Waitroom-Units-Held", "0")

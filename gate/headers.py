@@ -14,7 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from gate.forwarded import Network, from_trusted, host, scheme
 from waitroom.tickets import OPERATOR_COOKIE
 
-WORDS = ("Waitroom-Command", "Waitroom-Units-Left", "Waitroom-Units-Held")
+WORDS = ("Waitroom-Command", "Waitroom-Units-Left", "Waitroom-Units-Held", "Waitroom-Room")
 """What the shop says to the gate."""
 
 _OF_ONE_CONNECTION = frozenset(

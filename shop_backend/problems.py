@@ -66,7 +66,8 @@ def slug(error: errors.ShopError) -> str:
 
 async def _answer(request: web.Request, error: errors.ShopError) -> web.StreamResponse:
     if isinstance(error, errors.SignInNeeded) and not wants_json(request):
-        wanted = request.path if request.method == "GET" else "/sale"
+        # A form's address lies under that of its page.
+        wanted = request.path if request.method == "GET" else request.path.rpartition("/")[0]
         return redirect(f"/account/sign-in?next={quote(wanted, safe='/')}")
     status, name, title = ANSWERS[type(error)]
     problem = Problem(status, f"/problems/{name}", title, error.detail, error.facts)

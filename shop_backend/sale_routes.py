@@ -1,7 +1,11 @@
-"""The sale: everything under ``/sale``, for those who hold a pass.
+"""The sale, under ``/sale``, for those who hold a pass; and the orders placed there, under ``/orders``.
 
-For scripts: ``POST /sale/orders`` takes ``{"key", "items": {product: quantity}}``, ``POST …/payment`` takes
-``{"card"}``, ``POST …/cancel`` takes ``{}``; each answers the order. ``GET /sale`` lists the products with their units.
+Once placed, an order needs no pass: it can be paid as long as its units are held, also after the visit, and a
+payment whose answer was lost can be sent again.
+
+For scripts: ``GET /sale`` lists the products with their units. ``POST /sale/orders`` takes ``{"key", "items":
+{product: quantity}}``, ``POST /orders/<id>/payment`` takes ``{"card"}``, ``POST /orders/<id>/cancel`` takes ``{}``;
+each answers the order.
 """
 
 from dataclasses import asdict
@@ -10,35 +14,39 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from shop_backend import fields, guard
-from shop_backend.context import METRICS, ORDERS, wants_json
+from shop_backend.context import METRICS, ORDERS, SETTINGS, wants_json
 from shop_backend.errors import ShopError
 from shop_backend.orders import Order
 from shop_backend.pages import page, redirect
 from shop_backend.problems import slug
 from shop_backend.settings import PROTECTED
 
-ORDER = "{order:[0-9a-f]{32}}"
+ORDER = "/orders/{order:[0-9a-f]{32}}"
 routes = web.RouteTableDef()
 
 
 @web.middleware
 async def guard_sale(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Ask for the pass under ``/sale``, and tell the gate there how many units are left and held."""
-    if request.path != PROTECTED and not request.path.startswith(f"{PROTECTED}/"):
+    """Ask for the pass under ``/sale``; tell the gate, there and when an order changes, what is left and held."""
+    if request.path == PROTECTED or request.path.startswith(f"{PROTECTED}/"):
+        guard.require_pass(request)
+    elif request.method != "POST" or not request.path.startswith("/orders/"):
         return await handler(request)
-    guard.require_pass(request)
-    return _tell_units(await handler(request), *await _count_units(request))
+    return _tell_units(request, await handler(request), *await _count_units(request))
 
 
 @routes.get("/units")
 async def units(request: web.Request) -> web.StreamResponse:
     """How many units are left and held, without a pass: for the gate, when nobody is in the sale to hear it."""
     left, held = await _count_units(request)
-    return _tell_units(web.json_response({"left": left, "held": held}), left, held)
+    return _tell_units(request, web.json_response({"left": left, "held": held}), left, held)
 
 
-def _tell_units(response: web.StreamResponse, left: int, held: int) -> web.StreamResponse:
-    """Say to the gate, in the answer's headers, how many units are left and held."""
+def _tell_units(
+    request: web.Request, response: web.StreamResponse, left: int, held: int
+) -> web.StreamResponse:
+    """Say to the gate, in the answer's headers, how many units are left and held, and in which room."""
+    response.headers["Waitroom-Room"] = request.app[SETTINGS].room
     response.headers["Waitroom-Units-Left"] = str(left)
     response.headers["Waitroom-Units-Held"] = str(held)
     return response
@@ -66,19 +74,10 @@ async def place(request: web.Request) -> web.StreamResponse:
         counter.labels(slug(error)).inc()
         raise
     counter.labels("placed" if new else "repeated").inc()
-    return _answer(request, order, f"/sale/orders/{order.id}", status=201 if new else 200)
+    return _answer(request, order, status=201 if new else 200)
 
 
-@routes.get(f"/sale/orders/{ORDER}")
-async def order_page(request: web.Request) -> web.StreamResponse:
-    """The order to be paid; one that is over is shown with my orders, which needs no pass."""
-    order = await _order(request)
-    if wants_json(request) or order.state == "held":
-        return _shown(request, order)
-    return redirect(f"/orders/{order.id}")
-
-
-@routes.post(f"/sale/orders/{ORDER}/payment")
+@routes.post(f"{ORDER}/payment")
 async def pay(request: web.Request) -> web.StreamResponse:
     """Pay an order once; the visit is then over, and the gate is told."""
     orders, counter = request.app[ORDERS], request.app[METRICS].payments
@@ -90,18 +89,18 @@ async def pay(request: web.Request) -> web.StreamResponse:
         counter.labels(slug(error)).inc()
         raise
     counter.labels("accepted" if now else "repeated").inc()
-    response = _answer(request, order, f"/orders/{order.id}")
+    response = _answer(request, order)
     response.headers["Waitroom-Command"] = "leave"
     return response
 
 
-@routes.post(f"/sale/orders/{ORDER}/cancel")
+@routes.post(f"{ORDER}/cancel")
 async def cancel(request: web.Request) -> web.StreamResponse:
-    """Give the units back."""
+    """Give the units back; the visit goes on."""
     await guard.posted(request)
     account = await guard.signed_in(request)
     order = await request.app[ORDERS].cancel(account.id, request.match_info["order"])
-    return _answer(request, order, "/sale")
+    return _answer(request, order)
 
 
 @routes.get("/orders")
@@ -114,10 +113,14 @@ async def my_orders(request: web.Request) -> web.StreamResponse:
     return page(request, "orders.html", orders=orders)
 
 
-@routes.get(f"/orders/{ORDER}")
-async def my_order(request: web.Request) -> web.StreamResponse:
-    """One order; when it is paid this is the confirmation."""
-    return _shown(request, await _order(request))
+@routes.get(ORDER)
+async def order_page(request: web.Request) -> web.StreamResponse:
+    """One order: to be paid while its units are held; when it is paid this is the confirmation."""
+    account = await guard.signed_in(request)
+    order = await request.app[ORDERS].find(account.id, request.match_info["order"])
+    if wants_json(request):
+        return web.json_response(_document(order))
+    return page(request, "order.html", order=order)
 
 
 async def _count_units(request: web.Request) -> tuple[int, int]:
@@ -125,18 +128,8 @@ async def _count_units(request: web.Request) -> tuple[int, int]:
     return sum(product.free for product in stock), sum(product.held for product in stock)
 
 
-async def _order(request: web.Request) -> Order:
-    account = await guard.signed_in(request)
-    return await request.app[ORDERS].find(account.id, request.match_info["order"])
-
-
-def _shown(request: web.Request, order: Order) -> web.StreamResponse:
-    if wants_json(request):
-        return web.json_response(_document(order))
-    return page(request, "order.html", order=order)
-
-
-def _answer(request: web.Request, order: Order, location: str, status: int = 200) -> web.StreamResponse:
+def _answer(request: web.Request, order: Order, status: int = 200) -> web.StreamResponse:
+    location = f"/orders/{order.id}"
     if not wants_json(request):
         return redirect(location)
     return web.json_response(_document(order), status=status, headers={"Location": location})

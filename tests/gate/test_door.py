@@ -237,6 +237,56 @@ async def test_an_order_done_ends_the_visit(front: Front) -> None:
     assert front.room.waiting.line.visits == 0
 
 
+async def test_an_order_done_outside_the_protected_paths_ends_the_visit_too(front: Front) -> None:
+    """I9: paid where no pass is needed, so that a repeat after a lost answer is answered like the first."""
+    shopper = await front.in_shop()
+    copy = front.shopper(**shopper.cookies)
+    front.shop.says = {"Waitroom-Command": "leave", "Waitroom-Units-Left": "7", "Waitroom-Units-Held": "1"}
+    first = await shopper.send("POST", "/orders/1/payment", data=b"card")
+    assert "Max-Age=0" in first.set_cookies()[f"waitroom_pass_{ROOM}"]
+    assert not [name for name in first.headers if name.lower().startswith("waitroom")]
+    assert (await copy.get("/sale")).problem == (429, "waiting-room")
+    repeated = await copy.send("POST", "/orders/1/payment", data=b"card")
+    assert (repeated.status, repeated.body) == (first.status, first.body)
+    assert front.shop.bodies == [b"card", b"card"]
+    await front.later(250)
+    line = front.room.waiting.line
+    assert (line.visits, line.units_left, line.units_held) == (0, 7, 1)
+
+
+async def test_words_outside_the_protected_paths_need_a_good_pass_to_be_heard(front: Front) -> None:
+    """Without one, or with one that is foreign, expired, too early or of an ended visit, nothing happens."""
+    inside, gone = await front.in_shop(), await front.in_shop()
+    ended = front.shopper(**gone.cookies)
+    await gone.send("DELETE", f"{BASE}/pass")
+    now = front.clock.now_ms()
+    good = front.tokens.read_pass(pass_of(inside), ROOM, now)
+    front.shop.says = {"Waitroom-Command": "leave", "Waitroom-Units-Left": "0"}
+    for deaf in (
+        front.shopper(),
+        ended,
+        holding(front, good, Tokens(["another site's secret"])),
+        holding(front, replace(good, expires_at=now)),
+        holding(front, replace(good, enter_at=now + 1)),
+        front.shopper(**{pass_cookie(ROOM): front.tokens.sign_pass(replace(good, room="outlet"))}),
+    ):
+        answer = await deaf.send("POST", "/orders/1/payment")
+        assert (answer.status, answer.set_cookies()) == (200, {})
+    await front.later(250)
+    assert (front.room.waiting.line.visits, front.room.waiting.phase()) == (1, "open")
+    front.shop.says = {}
+    assert (await inside.get("/sale")).status == 200
+
+
+async def test_an_app_without_cookies_is_heard_outside_the_protected_paths(front: Front) -> None:
+    """Its pass in ``Authorization`` counts like the cookie."""
+    shopper = await front.in_shop()
+    app = {"Authorization": f"Waitroom {pass_of(shopper)}"}
+    front.shop.says = {"Waitroom-Command": "leave"}
+    assert (await front.shopper().get("/orders/1", app)).status == 200
+    assert (await shopper.get("/sale")).problem == (429, "waiting-room")
+
+
 async def test_words_that_the_gate_does_not_know_change_nothing(front: Front) -> None:
     """Another command, or stock that makes no sense, is passed over."""
     shopper = await front.in_shop()
@@ -308,6 +358,30 @@ async def test_several_rooms_guard_several_paths(redis: Redis, store_url: str, c
         await launch.get("/sale")
         phases = [room.waiting.phase() for room in front.gate.rooms.values()]
         assert phases == ["sold_out", "open"]
+
+
+async def test_outside_all_rooms_the_shop_says_which_one_it_speaks_of(
+    redis: Redis, store_url: str, clock: ManualClock
+) -> None:
+    """A visitor of two rooms leaves the named one alone; of several rooms none is meant that is not named."""
+    redis.ping()
+    rooms = {ROOM: OPEN, "outlet": OPEN.model_copy(update={"protect": ("/outlet",)})}
+    async with open_front(store_url, clock, rooms) as front:
+        shopper, other = await front.in_shop(), await front.in_shop("outlet")
+        shopper.cookies |= other.cookies
+        leave = {"Waitroom-Command": "leave", "Waitroom-Units-Left": "0"}
+        for named in ({}, {"Waitroom-Room": "none"}):
+            front.shop.says = leave | named
+            assert (await shopper.get("/orders/1")).set_cookies() == {}
+        front.shop.says = leave | {"Waitroom-Room": "outlet"}
+        for _ in range(2):
+            await shopper.get("/orders/1")
+            assert set(shopper.cookies) >= {pass_cookie(ROOM)}
+        assert pass_cookie("outlet") not in shopper.cookies
+        front.shop.says = {}
+        assert (await shopper.get("/sale")).status == 200
+        phases = [room.waiting.phase() for room in front.gate.rooms.values()]
+        assert phases == ["open", "sold_out"]
 
 
 async def test_a_room_may_guard_the_whole_shop(front_with: OpenFront) -> None:

@@ -80,7 +80,7 @@ class Client:
 
     async def pay(self, order_id: str, card: str = "4242 4242 4242 4242") -> Answer:
         """Pay an order."""
-        return await self.post(f"/sale/orders/{order_id}/payment", json={"card": card})
+        return await self.post(f"/orders/{order_id}/payment", json={"card": card})
 
 
 @dataclass

@@ -84,7 +84,7 @@ async def test_what_is_no_card_number_is_refused_before_it_is_tried(
         with subtests.test(number=number):
             buyer = await shop.buyer()
             order = (await buyer.order({"mi-band": 1})).document["id"]
-            answer = await buyer.post(f"/sale/orders/{order}/payment", json={"card": number})
+            answer = await buyer.post(f"/orders/{order}/payment", json={"card": number})
             assert (answer.status, answer.document["field"]) == (400, "card")
 
 
@@ -123,7 +123,9 @@ async def test_unknown_paths_and_methods_are_problems_too(shop: Shop, subtests: 
     """As documents for scripts, as pages for browsers."""
     for method, path, status in [
         ("GET", "/nowhere", 404),
-        ("GET", "/sale/orders/1", 404),
+        ("GET", "/orders/1", 404),
+        ("GET", f"/sale/orders/{'0' * 32}", 404),
+        ("POST", f"/sale/orders/{'0' * 32}/payment", 404),
         ("GET", "/orders/../../etc/passwd", 404),
         ("GET", "/static/../app.py", 404),
         ("GET", "/static/%2e%2e/app.py", 404),
@@ -176,7 +178,7 @@ async def test_the_way_on_after_signing_in_never_leaves_the_site(
 async def test_no_json_at_all_makes_the_shop_fail(shop: Shop, body: object) -> None:
     """Whatever the value, the answer is not 500."""
     buyer = await shop.buyer()
-    for path in ("/sale/orders", "/account/register", f"/sale/orders/{'0' * 32}/payment"):
+    for path in ("/sale/orders", "/account/register", f"/orders/{'0' * 32}/payment"):
         answer = await buyer.post(path, data=json.dumps(body), headers=JSON)
         assert 400 <= answer.status < 500
 

@@ -69,6 +69,18 @@ async def test_orders_need_a_sign_in(shop: Shop) -> None:
     assert browser.headers["Location"] == "/account/sign-in?next=/orders"
 
 
+async def test_who_signs_in_to_send_a_form_comes_back_to_its_page(shop: Shop) -> None:
+    """The session ended meanwhile: to the sale for an order, to the order for its payment, without a pass."""
+    visitor = shop.visitor()
+    visitor.cookies[pass_cookie(ROOM)] = shop.sign_pass()
+    data = {"form_token": form_token(await visitor.get("/account/register", headers=HTML))}
+    order = f"/orders/{'0' * 32}"
+    for form, back in (("/sale/orders", "/sale"), (f"{order}/payment", order), (f"{order}/cancel", order)):
+        answer = await visitor.post(form, data=data, headers=HTML)
+        assert answer.headers["Location"] == f"/account/sign-in?next={back}"
+        visitor.cookies.pop(pass_cookie(ROOM), None)
+
+
 def form_token(page: Answer) -> str:
     """The token in the last form of a page."""
     return str(re.findall(r'name="form_token" value="(\w+)"', page.text)[-1])
@@ -92,7 +104,7 @@ async def test_a_form_of_our_page_orders_and_goes_on_to_payment(shop: Shop) -> N
     sent = {"Origin": shop.base, "Sec-Fetch-Site": "same-origin"}
     answer = await order_form(buyer, token, **sent)
     assert answer.status == 303
-    assert re.fullmatch(r"/sale/orders/[0-9a-f]{32}", answer.headers["Location"])
+    assert re.fullmatch(r"/orders/[0-9a-f]{32}", answer.headers["Location"])
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64, "stranger's", "é"])

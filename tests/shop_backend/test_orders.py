@@ -1,6 +1,7 @@
 """The life of an order: held, then paid, cancelled or expired."""
 
-from tests.shop_backend.conftest import Shop
+from tests.shop_backend.conftest import ROOM, Client, Shop
+from waitroom.tickets import pass_cookie
 
 TEN_MINUTES = 600_000
 
@@ -11,7 +12,7 @@ async def test_an_order_holds_its_units_and_answers_what_it_holds(shop: Shop) ->
     answer = await buyer.order({"mi-headphones": 1, "mi-band": 2})
     order = answer.document
     assert answer.status == 201
-    assert answer.headers["Location"] == f"/sale/orders/{order['id']}"
+    assert answer.headers["Location"] == f"/orders/{order['id']}"
     assert {line["product"]: line["quantity"] for line in order["lines"]} == {
         "mi-headphones": 1,
         "mi-band": 2,
@@ -28,10 +29,56 @@ async def test_every_answer_of_the_sale_tells_the_gate_what_is_left_and_held(sho
     declined = await buyer.pay(placed.document["id"], "4000 0000 0000 0002")
     for answer in (placed, refused, declined):
         assert (answer.headers["Waitroom-Units-Left"], answer.headers["Waitroom-Units-Held"]) == ("38", "2")
+        assert answer.headers["Waitroom-Room"] == ROOM
         assert "Waitroom-Command" not in answer.headers
     paid = await buyer.pay(placed.document["id"])
     assert (paid.headers["Waitroom-Units-Left"], paid.headers["Waitroom-Units-Held"]) == ("38", "0")
     assert paid.headers["Waitroom-Command"] == "leave"
+
+
+async def test_a_cancelled_order_tells_the_gate_its_units_and_keeps_the_visit(shop: Shop) -> None:
+    """The buyer may order something else; looking at orders changes nothing, and tells nothing."""
+    buyer = await shop.buyer()
+    order = (await buyer.order({"mi-band": 2})).document["id"]
+    cancelled = await buyer.post(f"/orders/{order}/cancel", json={})
+    assert (cancelled.headers["Waitroom-Units-Left"], cancelled.headers["Waitroom-Units-Held"]) == ("40", "0")
+    assert cancelled.headers["Location"] == f"/orders/{order}"
+    assert "Waitroom-Command" not in cancelled.headers
+    for path in ("/orders", f"/orders/{order}"):
+        assert not [name for name in (await buyer.get(path)).headers if name.startswith("Waitroom")]
+
+
+async def test_i9_a_payment_sent_again_after_the_visit_is_the_same_paid_order(shop: Shop) -> None:
+    """The answer was lost, the pass is taken back: the repeat says the same, and nothing is charged twice."""
+    buyer = await shop.buyer()
+    order = (await buyer.order({"mi-band": 1})).document["id"]
+    first = await buyer.pay(order)
+    await _lose_pass(shop, buyer)
+    repeated = await buyer.pay(order)
+    assert (repeated.status, repeated.document) == (first.status, first.document)
+    assert repeated.headers["Waitroom-Command"] == "leave"
+    assert (await shop.stock())["mi-band"].sold == 1
+
+
+async def test_a_live_hold_is_honoured_after_the_visit(shop: Shop) -> None:
+    """Whose time ends on the way to paying still sees the order, may try another card, and pays."""
+    buyer = await shop.buyer()
+    order = (await buyer.order({"mi-band": 1})).document["id"]
+    other = (await buyer.order({"mi-headphones": 1})).document["id"]
+    await _lose_pass(shop, buyer)
+    page = await buyer.get(f"/orders/{order}", headers={"Accept": "text/html"})
+    assert f'action="/orders/{order}/payment"' in page.text
+    assert (await buyer.pay(order, "4000 0000 0000 0002")).status == 402
+    assert (await buyer.pay(order)).document["state"] == "paid"
+    assert (await buyer.post(f"/orders/{other}/cancel", json={})).document["state"] == "cancelled"
+
+
+async def _lose_pass(shop: Shop, buyer: Client) -> None:
+    """Let the time of a buyer's visit end."""
+    buyer.cookies[pass_cookie(ROOM)] = shop.sign_pass(expires_in=1)
+    shop.clock.advance(1)
+    assert (await buyer.get("/sale")).status == 403
+    assert (await buyer.order({"mi-band": 1})).status == 403
 
 
 async def test_units_are_told_without_a_pass_as_their_holds_end(shop: Shop) -> None:
@@ -72,7 +119,7 @@ async def test_an_expired_or_cancelled_order_does_not_count_towards_the_limit(sh
     await buyer.order({"mi-band": 2})
     shop.clock.advance(TEN_MINUTES)
     second = (await buyer.order({"mi-band": 2})).document["id"]
-    assert (await buyer.post(f"/sale/orders/{second}/cancel", json={})).document["state"] == "cancelled"
+    assert (await buyer.post(f"/orders/{second}/cancel", json={})).document["state"] == "cancelled"
     assert (await buyer.order({"mi-band": 2})).status == 201
 
 
@@ -100,11 +147,11 @@ async def test_cancelling_twice_gives_the_units_back_once(shop: Shop) -> None:
     buyer = await shop.buyer()
     order = (await buyer.order({"mi-band": 1})).document["id"]
     for _ in range(2):
-        assert (await buyer.post(f"/sale/orders/{order}/cancel", json={})).document["state"] == "cancelled"
+        assert (await buyer.post(f"/orders/{order}/cancel", json={})).document["state"] == "cancelled"
     assert (await shop.stock())["mi-band"].free == 10
     paid = (await buyer.order({"mi-band": 1})).document["id"]
     await buyer.pay(paid)
-    assert (await buyer.post(f"/sale/orders/{paid}/cancel", json={})).status == 409
+    assert (await buyer.post(f"/orders/{paid}/cancel", json={})).status == 409
 
 
 async def test_other_peoples_orders_do_not_exist(shop: Shop) -> None:
@@ -113,10 +160,9 @@ async def test_other_peoples_orders_do_not_exist(shop: Shop) -> None:
     order = (await ann.order({"mi-band": 1})).document["id"]
     tries = [
         await ben.get(f"/orders/{order}"),
-        await ben.get(f"/sale/orders/{order}"),
         await ben.pay(order),
         await ben.pay(order, "4000 0000 0000 0002"),
-        await ben.post(f"/sale/orders/{order}/cancel", json={}),
+        await ben.post(f"/orders/{order}/cancel", json={}),
     ]
     assert {answer.status for answer in tries} == {404}
     assert (await ben.get("/orders")).document == {"orders": []}

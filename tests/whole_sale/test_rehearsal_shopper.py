@@ -90,8 +90,8 @@ class Gate:
             "DELETE /waitroom/mi/pass": [(204, {})],
             "GET /sale": [self.stock(free=5)],
             "POST /sale/orders": [(201, HELD)],
-            f"POST /sale/orders/{PAID_ID}/payment": [(200, PAID)],
-            f"POST /sale/orders/{PAID_ID}/cancel": [(200, {**PAID, "state": "cancelled"})],
+            f"POST /orders/{PAID_ID}/payment": [(200, PAID)],
+            f"POST /orders/{PAID_ID}/cancel": [(200, {**PAID, "state": "cancelled"})],
             "GET /orders": [(200, {"orders": [PAID]})],
         }
 
@@ -308,7 +308,7 @@ async def test_a_bad_line_sends_again_what_was_cut(stage: Stage) -> None:
 
 async def test_a_lost_payment_is_asked_for_again(stage: Stage) -> None:
     """A repeat that is refused though the order is paid is written down as an answer that differs."""
-    payment = f"POST /sale/orders/{PAID_ID}/payment"
+    payment = f"POST /orders/{PAID_ID}/payment"
     stage.gate.lines[payment] = [(503, {}), (429, {"type": "/waitroom/problems/waiting-room"})]
     story = await stage.play()
     assert story.end is End.BOUGHT
@@ -325,7 +325,7 @@ async def test_an_order_without_an_answer_is_sent_again_as_it_was(stage: Stage) 
 
 async def test_a_declined_card_is_followed_by_another(stage: Stage) -> None:
     """The order is still held, and the second card pays it."""
-    payment = f"POST /sale/orders/{PAID_ID}/payment"
+    payment = f"POST /orders/{PAID_ID}/payment"
     stage.gate.lines[payment].insert(0, (402, {"type": "/problems/card-declined"}))
     assert (await stage.play(card_declined=True)).end is End.BOUGHT
     assert len({body["card"] for body in stage.gate.bodies[payment]}) == 2
@@ -375,7 +375,7 @@ async def test_a_greedy_one_asks_for_more(stage: Stage) -> None:
 async def test_one_changes_their_mind(stage: Stage) -> None:
     """The first order is cancelled, another one is placed and paid."""
     assert (await stage.play(changes_mind=True)).end is End.BOUGHT
-    assert stage.gate.asked[f"POST /sale/orders/{PAID_ID}/cancel"] == 1
+    assert stage.gate.asked[f"POST /orders/{PAID_ID}/cancel"] == 1
     assert stage.gate.asked["POST /sale/orders"] == 2
 
 

@@ -102,7 +102,7 @@ class Errand:
             await self._place({product: 1})
         if order and self._cancels:
             self._cancels = False
-            await self._browser.ask("POST", f"/sale/orders/{order}/cancel", {})
+            await self._browser.ask("POST", f"/orders/{order}/cancel", {})
             return ""
         return order
 
@@ -120,7 +120,7 @@ class Errand:
         return str(answer.document["id"])
 
     async def _pay(self, order: str) -> None:
-        path = f"/sale/orders/{order}/payment"
+        path = f"/orders/{order}/payment"
         if self._habits.card_declined:
             await self._browser.ask("POST", path, {"card": DECLINED_CARD})
         self._leave_now()
