@@ -201,6 +201,20 @@ async def test_whoever_is_at_the_door_goes_before_who_comes_now(sale: Sale) -> N
     assert not waiting.nobody_waits
 
 
+async def test_only_the_first_at_the_door_is_booked_ahead(sale: Sale) -> None:
+    """I7: whoever stands behind somebody enters when the own slot is due, and not a moment sooner."""
+    waiting = await sale.gate(rate=60)
+    tickets = await crowd(waiting, 5)
+    await waiting.tick(force=True)
+    answers = [await waiting.knock(ticket) for ticket in tickets]
+    enter_times = [answer.enter_at - NOON for answer in answers if isinstance(answer, Entered)]
+    assert enter_times == [0, 1_000, 2_000]
+    assert answers[3:] == [AtDoor(3, 0, NOON + 2_000), AtDoor(4, 1, NOON + 3_000)]
+    sale.clock.advance(2_500)
+    assert await waiting.knock(tickets[4]) == AtDoor(4, 1, NOON + 3_500)
+    assert (await enter(waiting, tickets[3])).enter_at == NOON + 3_000
+
+
 # ---- Leaving
 
 

@@ -34,13 +34,15 @@ VISIT = 60_000
 PRESALE_S = 20
 
 gates = st.integers(0, 1)
-rates = st.sampled_from([6.0, 60.0, 77.0, 6000.0])
-capacities = st.none() | st.integers(0, 5)
+rates = st.sampled_from([60.0, 77.0, 6.0, 6000.0])
+capacities = st.sampled_from([2, 1, None, 0, 5])
 bursts = st.integers(1, 3)
-steps = st.sampled_from([0, 1, 100, 250, 250, 700, 1000, 1000, 2000, 3000, 7000, 20_000, VISIT, 130_000])
+steps = st.sampled_from(
+    [250, 1, 100, 700, 700, 1000, 1000, 1000, 1500, 2000, 3000, 5000, 7000, 20_000, VISIT, 130_000]
+)
 # Most of the time the sale should go on.
 holds = st.sampled_from([Hold.PAUSE, Hold.RESUME, Hold.RESUME, Hold.SOLD_OUT, Hold.RESTOCK, Hold.RESTOCK])
-stocks = st.sampled_from([(0, 0), (0, 2), (3, 1), (5, 0), (4, 1), (2, 2)])
+stocks = st.sampled_from([(3, 1), (0, 2), (5, 0), (4, 1), (2, 2), (1, 1), (0, 0)])
 
 
 class AnySale(Shadow):
@@ -51,10 +53,11 @@ class AnySale(Shadow):
         identity=st.booleans(),
         once=st.booleans(),
         rate=rates,
-        capacity=st.none() | st.integers(1, 5),
+        capacity=st.sampled_from([2, 1, None, 3]),
         burst=bursts,
         longest=st.sampled_from([VISIT, 2 * VISIT]),
-        tickets=st.integers(0, 20),
+        tickets=st.integers(1, 20),
+        late=st.sampled_from([0, 250, 14_900]),
     )
     def found(  # noqa: D102 - as the class says
         self,
@@ -67,6 +70,7 @@ class AnySale(Shadow):
         burst: int,
         longest: int,
         tickets: int,
+        late: int,
     ) -> None:
         self.options: dict[str, Any] = {
             "opens_in": PRESALE_S * presale,
@@ -83,8 +87,8 @@ class AnySale(Shadow):
         self.model = pure.Model(self.gates[0].room.pace, once=once)
         self.call(forced=False)
         self.entries = Entries(Fraction(NOON), Fraction(interval(rate)), burst)
-        if tickets:
-            self.crowd(0, tickets)
+        self.crowd(0, tickets)
+        self.time_passes(late, 0)
 
     @rule(ms=steps, gate=gates)
     def more_time_passes(self, ms: int, gate: int) -> None:
@@ -150,7 +154,9 @@ class AnySale(Shadow):
     def come_to_the_door(self, gate: int, data: st.DataObject, *, going: bool) -> None:
         """Some of those whose turn it is knock, in any order; one of them may then leave the line."""
         places = sorted(self.model.coming.keys() | self.model.knocks.keys())
-        order = data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=6, unique=True))
+        order = data.draw(
+            st.lists(st.sampled_from(places), min_size=min(3, len(places)), max_size=8, unique=True)
+        )
         room = self.gates[gate]
         by_place = {room.position(each.ticket).place: each for each in self.shoppers if each.ticket}
         for shopper in [by_place[place] for place in order if place in by_place]:
