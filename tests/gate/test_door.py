@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
+from gate.door import Door
+from gate.proxy import Upstream
 from tests.conftest import ROOM
 from tests.gate.conftest import OpenFront
 from tests.gate.front import BASE, HTML, OPEN, Front, Shopper, open_front, pass_of, token_of
@@ -390,3 +392,19 @@ async def test_a_room_may_guard_the_whole_shop(front_with: OpenFront) -> None:
     for path in ("/", "/account", "/static/logo.svg"):
         assert (await front.shopper().get(path)).problem == (429, "waiting-room")
     assert (await front.shopper().get(f"{BASE}/state")).status == 200
+
+
+# ---- Stock without visits
+
+
+async def test_the_shop_is_asked_for_its_stock(front_with: OpenFront) -> None:
+    """Units that come back while nobody is in the shop are heard; a shop that does not answer says nothing."""
+    front = await front_with(stock="/units")
+    room = front.room
+    front.shop.says = {"Waitroom-Units-Left": "5", "Waitroom-Units-Held": "1"}
+    async with Upstream(front.gate.settings.upstream_url) as upstream:
+        await Door(front.gate, upstream).ask_stock(room)
+    async with Upstream("http://127.0.0.1:9") as nobody:
+        await Door(front.gate, nobody).ask_stock(room)
+    assert front.shop.paths == ["/units"]
+    assert (room.waiting.line.units_left, room.waiting.line.units_held) == (5, 1)

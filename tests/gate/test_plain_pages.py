@@ -210,3 +210,25 @@ async def test_what_an_address_claims_is_shown_only_if_it_is_one_of_ours(front: 
     assert await look(shopper, "&hurdle=<script>") == "You are in line"
     page = await shopper.browse(f'{PLAIN}&next=/sale?"><script>alert(1)</script>'.replace(" ", "%20"))
     assert "<script" not in page.text
+
+
+@pytest.mark.parametrize(
+    "referer,wanted",
+    [
+        (f"https://shop.example{BASE}?next=%2Fsale%2Fredmi", "/sale/redmi"),
+        (f"https://shop.example{BASE}?next=//evil.example", "/sale"),
+        (f"https://shop.example{BASE}", "/sale"),
+        ("http://[", "/sale"),
+        ("http://shop.example:port/?next=/a", "/sale"),
+        ("\u00e9", "/sale"),
+        ("", "/sale"),
+    ],
+)
+async def test_the_page_without_scripts_remembers_where_one_came_from(
+    front: Front, referer: str, wanted: str
+) -> None:
+    """The waiting page is the same for everyone, so the way on stands in its address alone; nonsense is none."""
+    shopper = await front.in_line()
+    await front.later(250)
+    page = await shopper.get(PLAIN, {"Referer": referer})
+    assert f'name="next" value="{wanted}"' in page.text
