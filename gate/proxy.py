@@ -154,7 +154,9 @@ class Upstream:
     async def listen(self, path: str) -> dict[str, str]:
         """Ask the shop, for nobody's visit, what it has to say to the gate at `path`; nothing if it does not answer."""
         try:
-            async with self._session.get(URL(self._origin + path, encoded=True)) as given:
+            async with self._session.get(
+                URL(self._origin + path, encoded=True), allow_redirects=False
+            ) as given:
                 return headers.words(given.headers)
         except (aiohttp.ClientError, OSError):
             return {}

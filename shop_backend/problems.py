@@ -5,6 +5,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import quote
 
+import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from sqlalchemy import exc as sql
@@ -51,6 +52,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await _plain(request, answer.status, answer.headers.get("Allow"))
     except BUGS:
         log.exception("%s %s failed", request.method, request.path)
+    except aiohttp.ClientConnectionResetError:
+        raise  # the buyer has gone; nobody is left to tell
     except AWAY as error:
         log.error("the database is away: %s", error)  # noqa: TRY400 - the reason is enough
         return await _answer(request, errors.Busy("Please try again in a moment."))

@@ -15,7 +15,7 @@ from gate.problems import BadRequest
 from waitroom.room import HOLDS, Hold, Line, Phase
 
 AUDIT_PAGE = 200
-_ENTRY_ID = re.compile(r"\d{1,20}(-\d{1,20})?", re.ASCII)
+_ENTRY_ID = re.compile(r"\d{1,19}(-\d{1,19})?", re.ASCII)
 
 OperatorHandler = Callable[[web.Request, Session], Awaitable[web.Response]]
 

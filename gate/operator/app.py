@@ -37,7 +37,7 @@ def build_operator_app(gate: Gate) -> web.Application:
     OperatorApi(gate, sessions).add_routes(app)
     Console(gate, sessions).add_routes(app)
     app.router.add_static("/static", _STATIC)
-    app.router.add_route("*", "/{path:.*}", gate.endpoint("operator_other", {"*": _nothing}))
+    app.router.add_route("*", "/{path:(?s:.*)}", gate.endpoint("operator_other", {"*": _nothing}))
     app.on_response_prepare.append(_add_headers)
     return app
 

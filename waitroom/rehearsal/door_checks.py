@@ -1,5 +1,6 @@
 """Checks of the door: how many are in the shop, how fast they enter, and in which order."""
 
+import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -126,14 +127,18 @@ def _stays(evidence: Evidence) -> list[Span]:
 
 
 def _at_door(stories: Sequence[Story]) -> list[Span]:
-    """When places surely stood at the door: from an answer that says so until they were to knock again, or did."""
+    """When places surely stood at the door: from an answer that says so until they were to knock again, or did.
+
+    Of two knocks at once, nobody can tell which was answered first; whoever knocked to be let in stood there no longer.
+    """
     spans = []
     for story in stories:
         knocks = sorted(story.knocks, key=lambda knock: knock.sent_at)
+        let_in = min((knock.sent_at for knock in knocks if isinstance(knock, LetIn)), default=sys.maxsize)
         for knock, following in pairwise([*knocks, None]):
             if isinstance(knock, AtDoor):
                 until = min(knock.again_at, following.sent_at) if following else knock.again_at
-                spans.append(Span(knock.place, knock.received_at, until))
+                spans.append(Span(knock.place, knock.received_at, min(until, let_in)))
     return spans
 
 
