@@ -2,12 +2,12 @@
 
 import asyncio
 import binascii
-import json
 import secrets
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import hdrs, web
+from pydantic_core import from_json
 
 from gate.problems import BadRequest
 from gate.proxy import BodyBroken, BodyStalled
@@ -35,8 +35,8 @@ async def read_json(request: web.Request) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise BadRequest("the body must be JSON, sent as application/json")
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+        value = from_json(body)
+    except ValueError:
         raise BadRequest("the body is not valid JSON") from None
     if not isinstance(value, dict):
         raise BadRequest("the body must be a JSON object")
@@ -80,6 +80,8 @@ async def _read(request: web.Request) -> bytes:
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
         raise BadRequest("the body must be sent without Content-Encoding")
     try:
+        if request.content.is_eof():  # it came with the head, as small bodies do: no need to watch the time
+            return await request.read()
         async with asyncio.timeout(PATIENCE_S):
             return await request.read()
     except TimeoutError:

@@ -1,5 +1,9 @@
 """Who asks, and with what: the credentials of a request, read and checked without the store, and given out."""
 
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TypeVar
+
 from aiohttp import web
 
 from gate.cookies import TICKET_AGE_S, cookie, credentials
@@ -10,6 +14,8 @@ from waitroom.errors import IdentityNeeded, TokenInvalid
 from waitroom.room import Room
 from waitroom.tickets import IDENTITY_COOKIE, TICKET, Pass, Ticket, pass_cookie, ticket_cookie
 
+T = TypeVar("T")
+
 
 def read_ticket(gate: Gate, request: web.Request, room: str) -> Ticket:
     """The ticket of a request.
@@ -17,21 +23,19 @@ def read_ticket(gate: Gate, request: web.Request, room: str) -> Ticket:
     Raises:
         TokenInvalid: there is none, or none is ours.
     """
-    error = TokenInvalid(TICKET, "the request carries none; join first")
+    error: TokenInvalid | None = None
     for token in credentials(request, ticket_cookie(room)):
         try:
             return gate.tokens.read_ticket(token, room)
         except TokenInvalid as found:
             error = found
-    raise error
+    raise error or TokenInvalid(TICKET, "the request carries none; join first")
 
 
 def find_ticket(gate: Gate, request: web.Request, room: str) -> Ticket | None:
     """The ticket of a request, if it carries one of ours."""
-    try:
-        return read_ticket(gate, request, room)
-    except TokenInvalid:
-        return None
+    tokens = credentials(request, ticket_cookie(room))
+    return _first_good(tokens, lambda token: gate.tokens.read_ticket(token, room))
 
 
 def own_ticket(gate: Gate, request: web.Request, room: Room) -> Ticket:
@@ -49,12 +53,9 @@ def own_ticket(gate: Gate, request: web.Request, room: Room) -> Ticket:
 
 def find_pass(gate: Gate, request: web.Request, room: str) -> Pass | None:
     """The pass of a request that is good or will be (see its ``enter_at``), if it carries one."""
-    for token in credentials(request, pass_cookie(room)):
-        try:
-            return gate.tokens.read_pass(token, room, gate.clock.now_ms())
-        except TokenInvalid:
-            continue
-    return None
+    now = gate.clock.now_ms()
+    tokens = credentials(request, pass_cookie(room))
+    return _first_good(tokens, lambda token: gate.tokens.read_pass(token, room, now))
 
 
 def read_identity(gate: Gate, request: web.Request, room: Room) -> str:
@@ -65,12 +66,12 @@ def read_identity(gate: Gate, request: web.Request, room: Room) -> str:
     """
     if not room.identity:
         return ""
-    for token in credentials(request, IDENTITY_COOKIE):
-        try:
-            return gate.tokens.read_identity(token, gate.clock.now_ms()).subject
-        except TokenInvalid:
-            continue
-    raise IdentityNeeded
+    now = gate.clock.now_ms()
+    tokens = credentials(request, IDENTITY_COOKIE)
+    identity = _first_good(tokens, lambda token: gate.tokens.read_identity(token, now))
+    if identity is None:
+        raise IdentityNeeded
+    return identity.subject
 
 
 def give_ticket(gate: Gate, request: web.Request, ticket: Ticket) -> tuple[str, str]:
@@ -100,3 +101,10 @@ def take_back(gate: Gate, request: web.Request, name: str) -> str:
 def is_secure(gate: Gate, request: web.Request) -> bool:
     """Whether the shopper speaks https, as far as a proxy that we trust can tell."""
     return scheme(request, gate.settings.trusted_proxies) == "https"
+
+
+def _first_good(tokens: Iterable[str], read: Callable[[str], T]) -> T | None:
+    for token in tokens:
+        with suppress(TokenInvalid):
+            return read(token)
+    return None

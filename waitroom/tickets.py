@@ -169,12 +169,10 @@ class Tokens:
         return Operator(use, nonce, int(expires_at))
 
     def _sign(self, purpose: str, *fields: str | int) -> str:
-        for field in fields:
-            if "." in str(field):
-                raise ValueError(
-                    f"a field of a token holds no dots, and this one of a {purpose} does: {field!r}"
-                )
-        return self._signers[purpose].sign(".".join(map(str, fields))).decode()
+        payload = ".".join(map(str, fields))
+        if payload.count(".") >= len(fields):
+            raise ValueError(f"a field of a token holds no dots, and one of this {purpose} does: {payload!r}")
+        return self._signers[purpose].sign(payload).decode()
 
     def _read(self, purpose: str, token: str, count: int) -> list[str]:
         try:

@@ -247,7 +247,7 @@ async def test_a_repeated_knock_gets_the_same_pass(front: Front) -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", [None, 7, ["/sale"], "", "//evil.example", "https://evil.example/", "/a/%5cevil", "/\ud800"]
+    "wanted", [None, 7, ["/sale"], "", "//evil.example", "https://evil.example/", "/a/%5cevil"]
 )
 async def test_a_pass_leads_to_this_site_only(front: Front, wanted: object) -> None:
     """What is no path on this site is passed over: the way goes to the sale."""
