@@ -81,6 +81,7 @@ class Gate:
         self.now = Clock().now_ms()
         self.state: dict[str, Any] = {
             "phase": "open",
+            "joinable": True,
             "issued": 0,
             "called": 0,
             "presale_opens_at": None,

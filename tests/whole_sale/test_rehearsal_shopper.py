@@ -112,6 +112,7 @@ class Gate:
         return {
             "now": now,
             "phase": "sold_out" if now >= self.sold_out_at else phase,
+            "joinable": True,
             "issued": 20,
             "called": self.called if phase == "open" else 0,
             "presale_opens_at": NOON - 60_000,
@@ -426,7 +427,7 @@ async def test_before_the_presale_one_only_looks(stage: Stage) -> None:
     state = stage.gate.state
     scheduled: Callable[[], dict[str, Any]] = lambda: {  # noqa: E731 - a stand-in
         **state(),
-        **({"phase": "scheduled"} if stage.board.now() < NOON - 60_000 else {}),
+        **({"phase": "scheduled", "joinable": False} if stage.board.now() < NOON - 60_000 else {}),
     }
     stage.gate.state = scheduled  # type: ignore[method-assign]
     story = await stage.play(arrives_at=NOON - 120_000)

@@ -11,7 +11,6 @@ from waitroom.clock import Clock
 from waitroom.pace import LEAD_MS
 from waitroom.rehearsal.story import Sight
 
-JOINABLE = frozenset({"presale", "drawing", "open", "paused"})
 OVER = frozenset({"sold_out", "closed"})
 
 State = Mapping[str, Any]

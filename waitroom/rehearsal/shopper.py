@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from waitroom.rehearsal.board import JOINABLE, OVER, Board, State, distance_s, next_look_s, place_of
+from waitroom.rehearsal.board import OVER, Board, State, distance_s, next_look_s, place_of
 from waitroom.rehearsal.browser import Answer, Browser, Trouble
 from waitroom.rehearsal.errand import Errand
 from waitroom.rehearsal.habits import Closes, Habits
@@ -77,7 +77,7 @@ class Shopper:
         if self._state["phase"] in OVER:
             story.end = End.TOLD
             return
-        if not story.held and self._state["phase"] in JOINABLE:
+        if not story.held and self._state["joinable"]:
             await self._join()
         if not story.held:
             return

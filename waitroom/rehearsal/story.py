@@ -152,7 +152,8 @@ class Evidence:
     Attributes:
         first_number: tickets issued before the crowd came.
         draw_before: the draw's documents as published before the presale ended; None if nobody looked.
-        draw, roll, log: the public documents at the end; None where the room draws nothing.
+        draw, roll: the draw's documents at the end; None where the room draws nothing.
+        log: the public record, whole.
         answers: answers by request, status and kind. troubles: requests without an answer, by reason.
     """
 
