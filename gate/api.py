@@ -9,23 +9,18 @@ from pydantic_core import to_json
 from gate import shopper
 from gate.bodies import entropy_in, is_form, read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
+from gate.headers import holds
 from gate.page import render_page
 from gate.paths import safe_next
 from gate.plain_pages import PlainPages
-from gate.problems import BadRequest
+from gate.proof import BRIEFLY, ProofApi
 from waitroom import draw
 from waitroom.answers import AtDoor, Position
-from waitroom.errors import StoreAway
 from waitroom.forecast import wait
 from waitroom.room import Phase
-from waitroom.state import describe_draw
 from waitroom.tickets import Ticket, pass_cookie, ticket_cookie
 
-LOG_PAGE = 1000
-_BRIEFLY = "public, max-age=1"
-_FOREVER = "public, max-age=31536000, immutable"
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
-_ENTRY_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")  # both halves have 64 bits in the store
 
 
 class RoomApi:
@@ -36,6 +31,7 @@ class RoomApi:
         self._room = room
         self._page = render_page(room.waiting.room)
         self._plain = PlainPages(gate, room)
+        self._proof = ProofApi(gate, room)
 
     def add_routes(self, app: web.Application) -> None:
         """Put the room's addresses into an application."""
@@ -45,9 +41,7 @@ class RoomApi:
             "state": ("/state", {"GET": self.state}),
             "ticket": ("/ticket", {"GET": self.ticket, "POST": self.join, "DELETE": self.leave_line}),
             "pass": ("/pass", {"POST": self.knock, "DELETE": self.leave_shop}),
-            "draw": ("/draw", {"GET": self.draw}),
-            "roll": ("/roll", {"GET": self.roll}),
-            "log": ("/log", {"GET": self.log}),
+            **self._proof.addresses,
         }
         for route, (path, methods) in addresses.items():
             app.router.add_route("*", base + path, self._gate.endpoint(route, methods))
@@ -59,7 +53,7 @@ class RoomApi:
         if "plain" in request.query:
             return await self._plain.page(request)
         page = self._page
-        if _holds(request, page.etag):
+        if holds(request, page.etag):
             return web.Response(status=304, headers=page.headers)
         if _GZIP.search(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
             return web.Response(body=page.gzip_body, headers={**page.headers, hdrs.CONTENT_ENCODING: "gzip"})
@@ -68,61 +62,10 @@ class RoomApi:
     async def state(self, request: web.Request) -> web.Response:
         """The public state, from memory."""
         state = self._room.state
-        headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: _BRIEFLY, hdrs.ETAG: state.etag}
-        if _holds(request, state.etag):
+        headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: BRIEFLY, hdrs.ETAG: state.etag}
+        if holds(request, state.etag):
             return web.Response(status=304, headers=headers)
         return web.Response(body=state.body, headers=headers)
-
-    async def draw(self, _request: web.Request) -> web.Response:
-        """The draw's documents: the commit document byte for byte, and all that has been published since."""
-        waiting = self._room.waiting
-        if not waiting.room.schedule.has_presale:
-            raise web.HTTPNotFound(text="this room has no presale, so nothing is drawn")
-        document = describe_draw(waiting.commitment, waiting.line) | {
-            "room": waiting.room.name,
-            "rounds": draw.ROUNDS,
-            "commit": waiting.commitment.document.decode(),
-        }
-        age = _FOREVER if waiting.line.seed else _BRIEFLY
-        return web.json_response(document, headers={hdrs.CACHE_CONTROL: age})
-
-    async def roll(self, request: web.Request) -> web.StreamResponse:
-        """The presale's leaves, 32 bytes each in order of number, once they are drawn."""
-        waiting = self._room.waiting
-        line = waiting.line
-        if line.presale_size is None or line.root is None:
-            raise web.HTTPNotFound(text="the roll is published when the presale is over and drawn")
-        headers = {
-            hdrs.CONTENT_TYPE: "application/octet-stream",
-            hdrs.CACHE_CONTROL: _FOREVER,
-            hdrs.ETAG: f'"{line.root.hex()}"',
-        }
-        if _holds(request, headers[hdrs.ETAG]):
-            return web.Response(status=304, headers=headers)
-        response = web.StreamResponse(headers=headers)
-        response.content_length = 32 * line.presale_size
-        if request.method == hdrs.METH_HEAD:
-            return response
-        pieces = self._gate.store.read_bytes(waiting.keys.roll)
-        first = await anext(pieces, b"")
-        await response.prepare(request)
-        await response.write(first)
-        try:
-            async for piece in pieces:
-                await response.write(piece)
-        except StoreAway:
-            request.protocol.force_close()  # so that half a roll never looks whole
-        return response
-
-    async def log(self, request: web.Request) -> web.Response:
-        """The public record after the entry ``after``, a page at a time; ``next`` leads to the following page."""
-        after = request.query.get("after", "0")
-        if not _ENTRY_ID.fullmatch(after):
-            raise BadRequest("after must be the id of an entry, such as 1432033200000-0")
-        entries = await self._gate.store.read_stream(self._room.waiting.keys.log, after, LOG_PAGE)
-        more = entries[-1][0] if len(entries) == LOG_PAGE else None
-        document = {"entries": [{"id": entry_id, **fields} for entry_id, fields in entries], "next": more}
-        return web.json_response(document, headers={hdrs.CACHE_CONTROL: _BRIEFLY})
 
     # ---- For one shopper
 
@@ -210,12 +153,6 @@ class RoomApi:
     def _gone(self, request: web.Request, name: str) -> web.Response:
         gone = shopper.take_back(self._gate, request, name)
         return web.Response(status=204, headers=no_store(**{hdrs.SET_COOKIE: gone}))
-
-
-def _holds(request: web.Request, etag: str) -> bool:
-    """Whether the asker has this version; a cache on the way may have weakened its tag (RFC 9110, 13.1.2)."""
-    held = request.headers.get(hdrs.IF_NONE_MATCH)
-    return held is not None and (held == "*" or etag.removeprefix("W/") in held)
 
 
 def _next_step(phase: Phase, *, called: bool) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import structlog
@@ -15,6 +15,7 @@ from gate.door import Door
 from gate.gate import GATE, Gate, LiveRoom
 from gate.logs import log_events
 from gate.proxy import Upstream
+from gate.relays import Relays
 from waitroom.clock import Clock
 from waitroom.errors import StoreAway
 from waitroom.events import fan_out
@@ -26,6 +27,8 @@ from waitroom.tickets import Tokens
 
 TICK_S = 0.25
 STOCK_S = 2
+SEAL_S = 5
+BEACON_S = 1
 STORE_PATIENCE_S = 30
 
 _log = structlog.get_logger()
@@ -81,7 +84,14 @@ async def run_rooms(app: web.Application) -> AsyncIterator[None]:
     """A clean-up context that keeps the rooms going: line and state, the draw, once a second clock and visits."""
     gate = app[GATE]
     loops = [_often(gate.store.correct_clock, every_s=1)]
+    closing = AsyncExitStack()
     for room in gate.rooms.values():
+        loops.append(_often(room.waiting.seal_record, every_s=SEAL_S))
+        if room.waiting.commitment.round is not None:
+            relays = Relays.open(gate.settings.rooms[room.name].drand_relays)
+            loops.append(
+                _often(partial((await closing.enter_async_context(relays)).bring, room), every_s=BEACON_S)
+            )
         loops.append(_often(room.tick, every_s=TICK_S))
         loops.append(_often(room.advance_draw, every_s=TICK_S))
         loops.append(_often(room.waiting.visits.extend, every_s=1))
@@ -92,6 +102,7 @@ async def run_rooms(app: web.Application) -> AsyncIterator[None]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await closing.aclose()
 
 
 async def _often(work: Callable[[], Awaitable[None]], *, every_s: float) -> None:

@@ -98,6 +98,12 @@ def words(answer: CIMultiDictProxy[str]) -> dict[str, str]:
     return {word: answer[word] for word in WORDS if word in answer}
 
 
+def holds(request: web.BaseRequest, etag: str) -> bool:
+    """Whether the asker has this version; a cache on the way may have weakened its tag (RFC 9110, 13.1.2)."""
+    held = request.headers.get(hdrs.IF_NONE_MATCH)
+    return held is not None and (held == "*" or etag.removeprefix("W/") in held)
+
+
 def text(value: str) -> str:
     """Make a value fit to be sent: bytes that were no UTF-8, aiohttp's lone surrogates, are read as Latin-1.
 

@@ -56,6 +56,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotOpen: Problem(409, "not-open", "Nobody enters now", ("phase",)),
     errors.Spent: Problem(409, "spent", "The ticket is spent"),
     errors.OneVisitOnly: Problem(409, "one-visit-only", "Everyone enters once"),
+    errors.BeaconNotAwaited: Problem(409, "beacon-not-awaited", "No beacon is awaited"),
+    errors.BeaconInvalid: Problem(400, "beacon-invalid", "This is not the beacon's round", ("round",)),
     errors.Conflict: Problem(409, "conflict", "The change does not fit"),
     errors.NotCalled: Problem(425, "not-called", "Not called yet", ("ahead",), _SOON),
     errors.StoreAway: Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON),

@@ -13,7 +13,7 @@ import pytest_asyncio
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
-from waitroom import draw
+from waitroom import beacon, draw
 from waitroom.answers import AtDoor, Entered
 from waitroom.clock import ManualClock
 from waitroom.embedded import running_store
@@ -63,7 +63,9 @@ class Sale:
         if schedule.presale_opens_at is not None and schedule.presale_closes_at is not None:
             # The secret is the tests' own, so that every run draws the same places.
             times = schedule.presale_opens_at, schedule.presale_closes_at
-            waiting.commitment = Commitment(DRAW, draw.commit_document(name, draw.commitment(DRAW), *times))
+            drand = beacon.round_after(times[1]) if settings.get("draw") == "drand" else None
+            document = draw.commit_document(name, draw.commitment(DRAW), *times, drand=drand)
+            waiting.commitment = Commitment(DRAW, document)
         await waiting.found()
         await waiting.tick()
         return waiting

@@ -134,7 +134,7 @@ def merkle_root(leaves: Leaves) -> bytes:
     Raises:
         ValueError: the roll is not whole leaves of 32 bytes.
     """
-    *_, top = _levels(_roll(leaves))
+    *_, top = levels(_roll(leaves))
     return top or sha256().digest()
 
 
@@ -147,12 +147,13 @@ def audit_path(number: int, leaves: Leaves) -> list[bytes]:
     roll = _roll(leaves)
     if not 0 <= number < len(roll) // _HASH:
         raise ValueError(f"{number} is not among the {len(roll) // _HASH} leaves of this roll")
-    path = []
-    for height, level in enumerate(_levels(roll)):
-        neighbour = (number >> height) ^ 1
-        if node := level[neighbour * _HASH : (neighbour + 1) * _HASH]:
-            path.append(node)
-    return path
+    return neighbours(number, levels(roll))
+
+
+def neighbours(number: int, levels: Iterable[bytes]) -> list[bytes]:
+    """The nodes beside the way up from node ``number`` of the lowest of these levels, as far as there are any."""
+    beside = [level[((number >> height) ^ 1) * _HASH :][:_HASH] for height, level in enumerate(levels)]
+    return [node for node in beside if node]
 
 
 def verify_path(leaf: bytes, number: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
@@ -173,7 +174,7 @@ def verify_path(leaf: bytes, number: int, size: int, path: Sequence[bytes], root
     return last == 0 and node == root
 
 
-def _levels(roll: bytes) -> Iterator[bytes]:
+def levels(roll: bytes) -> Iterator[bytes]:
     """The tree from the leaves up to the root; a node without a neighbour rises as it is."""
     yield roll
     while len(roll) > _HASH:

@@ -84,3 +84,18 @@ class OneVisitOnly(Refused):
 
 class Conflict(WaitroomError):
     """A change was based on an older version of the settings, or is no legal move from here."""
+
+
+class BeaconInvalid(WaitroomError):
+    """What was delivered is not the beacon's signature of this ``round``."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"this is not the signature of the beacon's round {number}")
+        self.round = number
+
+
+class BeaconNotAwaited(Conflict):
+    """No beacon is awaited: the room draws without one, its round is still to come, or it is drawn already."""
+
+    def __init__(self) -> None:
+        super().__init__("no beacon is awaited: the round is still to come, or the draw has it already")

@@ -67,6 +67,7 @@ def read_line(fields: Fields, visits: int, at_door: int, coming: int, open_ms: i
         presale_size=_int(fields, b"presale_size"),
         root=fields.get(b"root"),
         seed=fields.get(b"seed"),
+        signature=fields.get(b"signature"),
         paused_at=_int(fields, b"paused_at"),
         reason=fields.get(b"reason", b"").decode(),
         sold_out=b"sold_out" in fields,
@@ -79,6 +80,8 @@ def read_line(fields: Fields, visits: int, at_door: int, coming: int, open_ms: i
         entries=int(fields.get(b"entries", 0)),
         show_rate=show_rate(float(fields.get(b"shown", 0)), float(fields.get(b"lapsed", 0))),
         entering_per_minute=entered * log(2) / HALF_LIFE_MS * 60_000,
+        seal=bytes.fromhex(fields.get(b"seal", b"").decode()),
+        sealed_to=fields.get(b"sealed_to", b"0").decode(),
     )
 
 

@@ -8,19 +8,30 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from waitroom import draw, events
+from waitroom import draw, events, record
 from waitroom.answers import AtDoor, Entered, Joined, Position
 from waitroom.clock import Clock
-from waitroom.errors import Conflict, NotCalled, NotJoinable, NotOpen, OneVisitOnly, Spent, StoreAway
+from waitroom.drawing import Drawing
+from waitroom.errors import (
+    Conflict,
+    NotCalled,
+    NotJoinable,
+    NotOpen,
+    OneVisitOnly,
+    Spent,
+    StoreAway,
+)
 from waitroom.fields import pairs, read_line, read_pace, read_schedule, settings_fields
 from waitroom.joins import Answer, Joins, Request
 from waitroom.keys import Keys
-from waitroom.presale import Commitment, Result, commit, draw_lots, place_of
+from waitroom.presale import Commitment, Result, commit, place_of
 from waitroom.room import Hold, Line, Pace, Phase, Room, phase
 from waitroom.settings import RoomSettings
 from waitroom.store import Store, Unfounded
 from waitroom.tickets import Pass, Ticket, Tokens
 from waitroom.visits import Visits
+
+SEALED_AT_ONCE = 10_000
 
 
 @dataclass(slots=True)
@@ -62,7 +73,6 @@ class WaitingRoom:
     ) -> None:
         self.line = Line()
         self.store_away = False
-        self.draw: Result | None = None
         self.keys = Keys(name)
         self.visits = Visits(clock, self._extend_visits)
         self._clock = clock
@@ -72,8 +82,9 @@ class WaitingRoom:
         self._observe = observe
         self._joins = Joins(self._run_joins)
         self._marks = Marks()
+        self._drawing = Drawing(store, self.keys, self._run, self._learn)
         schedule = settings.schedule(clock.now_ms(), opens_in)
-        self.commitment: Commitment = commit(name, schedule)
+        self.commitment: Commitment = commit(name, schedule, drand=settings.draw == "drand")
         self.room: Room = settings.room(name, schedule, settings.pace())
         self._phase = self.phase()
 
@@ -112,28 +123,62 @@ class WaitingRoom:
         self.visits.read_ended(ended, self.room.pace.visit_longest_ms)
 
     async def advance_draw(self) -> bool:
-        """Take the draw as far as the time allows: freeze, settle, everyone's place. Says whether it is made.
+        """Take the draw as far as the time allows: freeze, publish the roll, settle. Says whether it is made.
 
-        To be repeated: a draw that the store has lost is settled again as it was.
+        To be repeated: a draw that the store has lost is settled again as it was. A room that draws by beacon
+        goes on from the published roll once the beacon was delivered.
 
         Raises:
             StoreAway: the store does not answer.
         """
-        schedule = self.room.schedule
-        if not schedule.has_presale or self.phase() in {Phase.SCHEDULED, Phase.PRESALE}:
+        if not self.room.schedule.has_presale or self.phase() in {Phase.SCHEDULED, Phase.PRESALE}:
             return False
-        size = self.line.presale_size
-        if size is None:
-            size = int(await self._run("freeze", (self.keys.roll, self.keys.log)))
-            if size < 0:
-                return False
-            self.line = replace(self.line, presale_size=size)
-            self._marks.presale_size = size
-        if self.draw is None or self.line.seed not in {None, self.draw.seed}:
-            self.draw = await draw_lots(self._store, self.keys, self.commitment, self.line)
-        if self.line.seed is None:
-            await self._settle(self.draw)
-        return True
+        drawn = self.line.seed
+        made = await self._drawing.advance(self.commitment, self.line)
+        if made and drawn is None and self.draw is not None:
+            self._observe(events.Drawn(self.room.name, self.draw.size, self.draw.seed))
+        return made
+
+    @property
+    def draw(self) -> Result | None:
+        """Everyone's place, once it is drawn."""
+        return self._drawing.result
+
+    @property
+    def awaited_round(self) -> int | None:
+        """The beacon's round without which the draw cannot go on: the roll is out, the round's time has come."""
+        return self._drawing.awaited_round(self.commitment, self.line, self._clock.now_ms())
+
+    async def deliver_beacon(self, signature: bytes) -> None:
+        """Take the awaited round's signature, from whomever; the next ``advance_draw`` goes on with it.
+
+        Raises:
+            BeaconNotAwaited: there is none to take now. BeaconInvalid: it is not the round's signature.
+        """
+        await self._drawing.deliver(self.awaited_round, signature)
+
+    async def audit_path(self, number: int) -> tuple[bytes, list[bytes]] | None:
+        """Leaf and audit path of a number on the published roll; None where the roll has lost that leaf since.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        return await self._drawing.path(number, self.line)
+
+    async def seal_record(self) -> None:
+        """Seal what the public record has told since its last seal; nothing where nothing happened.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        line = self.line
+        entries = await self._store.read_stream(self.keys.log, line.sealed_to, SEALED_AT_ONCE)
+        if all(
+            fields["kind"] == record.SEAL and fields["issued"] == str(line.issued) for _, fields in entries
+        ):
+            return
+        seal = record.seal(line.seal or record.first_link(self.room.name), entries)
+        await self._run("seal", (self.keys.log,), line.seal.hex(), entries[-1][0], seal.hex())
 
     # ---- Shoppers' verbs
 
@@ -182,7 +227,8 @@ class WaitingRoom:
         if place is None:
             raise NotOpen(self.phase())
         keys = self.keys
-        names = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.spent, keys.holders)
+        sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered)
+        names = (*sets, keys.spent, keys.holders, keys.log)
         code, *rest = await self._run("knock", names, place, ticket.number, ticket.identity, ticket.id.hex())
         result = code.decode()
         phase_name = rest[0].decode() if result == "phase" else ""
@@ -352,12 +398,11 @@ class WaitingRoom:
         ends: list[int] = await self._run("touch", (self.keys.visits, self.keys.entered), *places)
         return ends
 
-    async def _settle(self, result: Result) -> None:
-        public = f"size={result.size} root={result.root.hex()} seed={result.seed.hex()}"
-        args = (str(result.size), result.root, result.seed, f"{public} secret={self.commitment.secret.hex()}")
-        await self._run("settle", (self.keys.log,), *args)
-        self.line = replace(self.line, root=result.root, seed=result.seed)
-        self._observe(events.Drawn(self.room.name, result.size, result.seed))
+    def _learn(self, **fields: Any) -> Line:  # noqa: ANN401 - the line's own fields
+        self.line = replace(self.line, **fields)
+        if self.line.presale_size is not None:
+            self._marks.presale_size = self.line.presale_size
+        return self.line
 
     def _read(self, line: list[bytes], settings: list[bytes], **sizes: int) -> None:
         fields, now = pairs(line), self._clock.now_ms()
@@ -372,6 +417,7 @@ class WaitingRoom:
         self.line = replace(line_now, issued=issued, called=called)
         if self.line.presale_size is not None:
             self._marks.presale_size = self.line.presale_size
+        self._drawing.remember(self.line)
         now_phase = self.phase()
         if now_phase is not self._phase:
             self._observe(events.PhaseChanged(self.room.name, self._phase, now_phase))

@@ -1,16 +1,19 @@
-"""A room's draw as it happens: what was committed, and everyone's place once the seed is there."""
+"""A room's draw as it happens: what was committed, the roll's root, and everyone's place once the seed is there."""
 
 import asyncio
+import json
 import secrets
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from waitroom import draw
+from waitroom import beacon, draw
 from waitroom.keys import Keys
 from waitroom.room import Line, Schedule
 from waitroom.store import Store
+from waitroom.tree import BLOCK_BYTES, Tree, block_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,50 +28,69 @@ class Commitment:
         """SHA-256 of the secret; public from the start."""
         return draw.commitment(self.secret)
 
+    @property
+    def document_hash(self) -> bytes:
+        """SHA-256 of the document: what a shopper's receipt keeps of it."""
+        return sha256(self.document).digest()
 
-def commit(room: str, schedule: Schedule) -> Commitment:
-    """A fresh commitment for a room; empty when it has no presale."""
-    if schedule.presale_opens_at is None or schedule.presale_closes_at is None:
+    @property
+    def round(self) -> int | None:
+        """The beacon's round that the document names; None in local mode and without a presale."""
+        number: int | None = json.loads(self.document or b"{}").get("round")
+        return number
+
+
+def commit(room: str, schedule: Schedule, *, drand: bool = False) -> Commitment:
+    """A fresh commitment for a room, to a beacon's round where it draws by ``drand``; empty without a presale."""
+    opens_at, closes_at = schedule.presale_opens_at, schedule.presale_closes_at
+    if opens_at is None or closes_at is None:
         return Commitment(b"", b"")
     secret = secrets.token_bytes(32)
-    document = draw.commit_document(
-        room, draw.commitment(secret), schedule.presale_opens_at, schedule.presale_closes_at
-    )
+    chosen = beacon.round_after(closes_at) if drand else None
+    document = draw.commit_document(room, draw.commitment(secret), opens_at, closes_at, drand=chosen)
     return Commitment(secret, document)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The draw of ``size`` tickets: the roll's root, the seed (32 bytes each) and every place by number."""
+    """The draw of ``size`` tickets: root and seed (32 bytes each), the beacon's signature, every place by number."""
 
     size: int
     root: bytes
     seed: bytes
+    signature: bytes
     places: NDArray[np.uint32]
 
 
-async def draw_lots(store: Store, keys: Keys, commitment: Commitment, line: Line) -> Result:
-    """Compute the draw of a frozen line. Any gate gets the same; the loop stays free meanwhile.
-
-    A seed that is settled already stands, whatever has become of the roll since.
+async def read_tree(store: Store, keys: Keys, size: int) -> Tree:
+    """The tree over the first ``size`` leaves of the roll, which is never held whole; the loop stays free meanwhile.
 
     Raises:
         StoreAway: the store does not answer.
     """
-    size = line.presale_size or 0
-    if line.seed is not None and line.root is not None:
-        return await asyncio.to_thread(_compute, line.root, line.seed, size)
-    roll = b"".join([piece async for piece in store.read_bytes(keys.roll)])
-    return await asyncio.to_thread(_compute_from_roll, roll[: 32 * size], commitment, size)
+    roots, left = bytearray(), 32 * size
+    async for piece in store.read_bytes(keys.roll, chunk=64 * BLOCK_BYTES):
+        roots += await asyncio.to_thread(block_roots, piece[:left])
+        left -= len(piece[:left])
+    return await asyncio.to_thread(Tree, size, bytes(roots))
 
 
-def _compute_from_roll(roll: bytes, commitment: Commitment, size: int) -> Result:
-    root = draw.merkle_root(roll)
-    return _compute(root, draw.seed(commitment.document, commitment.secret, root, size), size)
+async def draw_lots(commitment: Commitment, line: Line, signature: bytes) -> Result:
+    """Compute the draw over a published roll. Any gate gets the same; the loop stays free meanwhile.
+
+    A seed that is settled already stands. ``signature`` is the beacon's, already checked; empty in local mode.
+    """
+    root, size = line.root or b"", line.presale_size or 0
+    if line.seed is not None:
+        seed, signature = line.seed, line.signature or b""
+    else:
+        seed = draw.seed(commitment.document, commitment.secret, root, size, randomness(signature))
+    return Result(size, root, seed, signature, await asyncio.to_thread(draw.places, size, seed))
 
 
-def _compute(root: bytes, seed: bytes, size: int) -> Result:
-    return Result(size, root, seed, draw.places(size, seed))
+def randomness(signature: bytes) -> bytes:
+    """What the beacon adds to the seed: the hash of its signature (already checked), zeros without one."""
+    return sha256(signature).digest() if signature else draw.NO_BEACON
 
 
 def place_of(number: int, line: Line, schedule: Schedule, result: Result | None) -> int | None:

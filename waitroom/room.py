@@ -127,7 +127,9 @@ class Line:
     """The line's counters and flags as last read from the store.
 
     ``show_rate`` is a share, ``entering_per_minute`` measured. ``presale_size`` is None until frozen,
-    ``root`` and ``seed`` (32 bytes) until drawn, ``units_left`` and ``units_held`` until the shop tells.
+    ``root`` until the roll is published, ``seed`` (32 bytes each) and ``signature`` (the beacon's; empty without
+    one) until drawn, ``units_left`` and ``units_held`` until the shop tells. ``seal`` is the last of the public
+    record, empty before the first, and covers it up to the entry ``sealed_to``.
     """
 
     issued: int = 0
@@ -135,6 +137,7 @@ class Line:
     presale_size: int | None = None
     root: bytes | None = None
     seed: bytes | None = None
+    signature: bytes | None = None
     paused_at: int | None = None
     reason: str = ""
     sold_out: bool = False
@@ -147,6 +150,8 @@ class Line:
     entries: int = 0
     show_rate: float = 1.0
     entering_per_minute: float = 0.0
+    seal: bytes = b""
+    sealed_to: str = "0"
 
     @property
     def waiting(self) -> int:

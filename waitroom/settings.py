@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -28,6 +28,12 @@ from waitroom.errors import BadSettings
 from waitroom.room import Pace, Room, Schedule
 
 CONFIG = Path("waitroom.toml")
+
+DRAND_RELAYS = ("https://api.drand.sh", "https://api2.drand.sh", "https://api3.drand.sh")
+"""drand's own public relays; a round is checked, so a relay need not be trusted."""
+
+DRAND_SECONDS = 75
+"""The least time to draw by beacon: its round comes a minute after the presale, then it must be fetched."""
 
 # Environment variable -> setting. Everything else of a room is set in waitroom.toml.
 ENVIRONMENT = {
@@ -49,6 +55,7 @@ _HIDDEN = {"WAITROOM_SECRETS", "REDIS_URL", "DATABASE_URL"}
 Port = Annotated[int, Field(ge=1, le=65535)]
 RoomName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SitePath = Annotated[str, StringConstraints(pattern=r"^/[^\s\\?#]*$")]
+RelayAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]*[^\s?#/]$")]
 Secret = Annotated[SecretStr, Field(min_length=16)]
 
 
@@ -67,6 +74,8 @@ class RoomSettings(BaseModel):
     closes_at: AwareDatetime | None = None
     presale: bool = True
     presale_opens_at: AwareDatetime | None = None
+    draw: Literal["local", "drand"] = "local"
+    drand_relays: tuple[RelayAddress, ...] = DRAND_RELAYS
     drawing_seconds: float = Field(default=5, ge=1, le=86_400)
     rate: float = Field(default=60, gt=0, le=1_000_000)
     capacity: int | None = Field(default=None, ge=1, le=1_000_000)
@@ -85,6 +94,8 @@ class RoomSettings(BaseModel):
             raise ValueError("visit_longest_seconds must be at least visit_seconds")
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
             raise ValueError("closes_at must be after opens_at")
+        if self.draw == "drand" and self.drawing_seconds < DRAND_SECONDS:
+            raise ValueError(f"drawing_seconds must be at least {DRAND_SECONDS} where draw is drand")
         draw_at = self.opens_at and self.opens_at - timedelta(seconds=self.drawing_seconds)
         if self.presale_opens_at and draw_at and self.presale_opens_at >= draw_at:
             raise ValueError("presale_opens_at must be before opens_at minus drawing_seconds")

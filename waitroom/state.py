@@ -5,8 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from waitroom import beacon, draw
 from waitroom.line import WaitingRoom
-from waitroom.presale import Commitment
+from waitroom.presale import Commitment, randomness
 from waitroom.room import JOINABLE, Line, Pace
 
 NEAR_S = 2
@@ -68,14 +69,34 @@ def _allowed(pace: Pace) -> float:
 
 
 def describe_draw(commitment: Commitment, line: Line) -> dict[str, Any]:
-    """The draw's public parts. The secret is out only once the list of tickets is fixed and drawn."""
-    drawn = line.seed is not None
+    """The draw's public parts. The secret is out once the list is fixed and public by its root, and not before."""
+    number = commitment.round
     return {
-        "mode": "local",
+        "mode": "local" if number is None else "drand",
         "commitment": commitment.hash.hex(),
+        "commit_sha256": commitment.document_hash.hex(),
         "size": line.presale_size,
         "root": line.root.hex() if line.root else None,
-        "secret": commitment.secret.hex() if drawn else None,
+        "secret": commitment.secret.hex() if line.root else None,
         "seed": line.seed.hex() if line.seed else None,
-        "round": None,
+        "round": number,
+        "round_at": None if number is None else beacon.time_of(number),
+    }
+
+
+def draw_document(room: str, commitment: Commitment, line: Line) -> dict[str, Any]:
+    """All of a draw that is public so far, so that anyone can compute it again; hashes are in hexadecimal.
+
+    ``beacon`` is what goes into the seed: the hash of the beacon's ``signature``, or zeros in local mode.
+    """
+    signature = line.signature
+    drawn = describe_draw(commitment, line)
+    return drawn | {
+        "v": 1,
+        "room": room,
+        "rounds": draw.ROUNDS,
+        "commit": commitment.document.decode(),
+        "chain": beacon.CHAIN.hex() if drawn["mode"] == "drand" else None,
+        "signature": signature.hex() if signature else None,
+        "beacon": None if signature is None else randomness(signature).hex(),
     }

@@ -22,7 +22,9 @@ from waitroom.events import Observe, ScriptRan, ignore
 
 OLDEST = (7, 0)
 CONNECTIONS = 16
-VERBS = ("join", "freeze", "settle", "call", "knock", "leave", "touch", "hold", "units", "tune")
+VERBS = (
+    "join", "freeze", "publish", "settle", "call", "knock", "leave", "touch", "hold", "units", "tune", "seal",
+)  # fmt: skip
 
 # What a server says when it is there but cannot serve now; asking again later is right. For some of its error
 # codes the client has a class and takes the code out of the text.
@@ -129,14 +131,23 @@ class Store:
         """
         at = 0
         while True:
-            try:
-                piece = await self._redis.getrange(key, at, at + chunk - 1)
-            except exceptions.RedisError as error:
-                raise _explain(error) from error
+            piece = await self.read_range(key, at, at + chunk)
             if not piece:
                 return
-            yield piece  # type: ignore[misc]  # bytes: responses are not decoded
+            yield piece
             at += len(piece)
+
+    async def read_range(self, key: str, start: int, end: int) -> bytes:
+        """The bytes of a string from ``start`` up to ``end``, as far as there are any.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        try:
+            piece: Any = await self._redis.getrange(key, start, end - 1)
+        except exceptions.RedisError as error:
+            raise _explain(error) from error
+        return bytes(piece)
 
     async def read_stream(self, key: str, after: str, most: int) -> list[tuple[str, dict[str, str]]]:
         """Entries of a stream after the id ``after`` ("0" for all), at most ``most``, oldest first.

@@ -12,6 +12,7 @@ from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.operator.orders import describe_pace, read_hold, read_pace
 from gate.operator.session import Session, Sessions
 from gate.problems import BadRequest
+from gate.proof import signature_in
 from waitroom.room import HOLDS, Hold, Line, Phase
 
 AUDIT_PAGE = 200
@@ -34,6 +35,7 @@ class OperatorApi:
             "/api/rooms/{room}": {"GET": self.room},
             "/api/rooms/{room}/pace": {"PATCH": self.tune},
             "/api/rooms/{room}/hold": {"POST": self.hold},
+            "/api/rooms/{room}/beacon": {"POST": self.deliver_beacon},
             "/api/rooms/{room}/audit": {"GET": self.audit},
         }
         for path, handlers in addresses.items():
@@ -61,6 +63,13 @@ class OperatorApi:
         room = self._find(request)
         order = read_hold(await read_json(request))
         await room.waiting.hold(order.action, by=session.by, reason=order.reason)
+        return self._describe(room)
+
+    async def deliver_beacon(self, request: web.Request, _session: Session) -> web.Response:
+        """Bring the beacon's round that the draw waits for, where the gate cannot reach drand itself."""
+        room = self._find(request)
+        await room.waiting.deliver_beacon(signature_in(await read_json(request)))
+        await room.advance_draw()
         return self._describe(room)
 
     async def audit(self, request: web.Request, _session: Session) -> web.Response:

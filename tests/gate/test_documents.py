@@ -204,22 +204,31 @@ async def test_the_record_tells_all_that_happened_in_order(front_with: OpenFront
     log = await front.shopper().get(f"{BASE}/log")
     entries = log.document["entries"]
     assert log.headers["Cache-Control"] == "public, max-age=1"
-    assert [entry["kind"] for entry in entries] == ["found", "freeze", "draw", "call", "pause"]
-    assert entries[-1]["reason"] == "one moment"
+    kinds = [entry["kind"] for entry in entries]
+    assert kinds == ["found", "phase", "freeze", "roll", "draw", "phase", "call", "pause", "phase"]
+    assert entries[-2]["reason"] == "one moment"
     assert log.document["next"] is None
     assert "anna" not in log.text
 
 
 async def test_a_long_record_is_read_a_page_at_a_time(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     """``next`` leads to the following page, until there is none."""
-    monkeypatch.setattr("gate.api.LOG_PAGE", 2)
+    monkeypatch.setattr("gate.proof.LOG_PAGE", 2)
     for action in (Hold.PAUSE, Hold.RESUME):
         await front.room.waiting.hold(action, by="test")
     first = (await front.shopper().get(f"{BASE}/log")).document
     second = (await front.shopper().get(f"{BASE}/log?after={first['next']}")).document
-    kinds = [entry["kind"] for entry in first["entries"] + second["entries"]]
-    assert kinds == ["found", "pause", "resume"]
-    assert (first["next"], second["next"]) == (first["entries"][-1]["id"], None)
+    third = (await front.shopper().get(f"{BASE}/log?after={second['next']}")).document
+    last = await front.shopper().get(f"{BASE}/log?after={third['next']}")
+    pages = [first, second, third, last.document]
+    kinds = [entry["kind"] for page in pages for entry in page["entries"]]
+    assert kinds == ["found", "phase", "pause", "phase", "resume", "phase"]
+    assert [page["next"] for page in pages] == [*(page["entries"][-1]["id"] for page in pages[:3]), None]
+    full = await front.shopper().get(f"{BASE}/log")
+    assert (full.headers["Cache-Control"], last.headers["Cache-Control"]) == (
+        "public, max-age=3600",
+        "public, max-age=1",
+    )
 
 
 async def test_rooms_have_documents_of_their_own(redis: Redis, store_url: str, clock: ManualClock) -> None:

@@ -78,7 +78,7 @@ async def test_a_draw_that_the_store_has_lost_is_settled_again_as_it_was(sale: S
     await sale.later(waiting, CLOSES_MS)
     await waiting.advance_draw()
     before = [waiting.position(ticket).place for ticket in tickets]
-    sale.redis.hdel(waiting.keys.line, "seed", "root")
+    sale.redis.hdel(waiting.keys.line, "seed", "root", "signature")
     sale.redis.delete(waiting.keys.roll)
     await waiting.tick()
     assert waiting.line.seed is None
@@ -124,15 +124,15 @@ async def test_a_room_closed_in_its_presale_is_not_drawn_before_its_time(sale: S
     assert waiting.line.presale_size is None
 
 
-async def test_settling_needs_the_frozen_size(sale: Sale) -> None:
-    """A draw over another list than the frozen one is not recorded."""
+async def test_settling_needs_the_published_root(sale: Sale) -> None:
+    """A draw over another list than the published one is not recorded."""
     waiting = await sale.gate(opens_in=OPENS_IN)
     await crowd(waiting, 2)
     await sale.later(waiting, CLOSES_MS)
     await waiting.advance_draw()
-    sale.redis.hdel(waiting.keys.line, "seed", "root")
+    sale.redis.hdel(waiting.keys.line, "seed", "root", "signature")
     assert waiting.draw is not None
-    await waiting._settle(replace(waiting.draw, size=3))
+    await waiting._drawing._settle(replace(waiting.draw, root=b"\x03" * 32))
     assert not sale.redis.hexists(waiting.keys.line, "seed")
 
 

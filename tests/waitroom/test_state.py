@@ -44,11 +44,13 @@ async def test_the_document_says_what_the_page_needs(sale: Sale) -> None:
         "draw": {
             "mode": "local",
             "commitment": waiting.commitment.hash.hex(),
+            "commit_sha256": waiting.commitment.document_hash.hex(),
             "size": None,
             "root": None,
             "secret": None,
             "seed": None,
             "round": None,
+            "round_at": None,
         },
         "identity": True,
         "sign_in": "/account/sign-in",

@@ -14,7 +14,7 @@ if line.run ~= run() then
   set('run', run())
   set('hold_until', now + 1000)
 end
-heal(KEYS[3], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+heal(KEYS[3], KEYS[10], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
 
 -- Drops what is over and counts it, in counts that forget; a pause keeps those who are coming as they are.
 local function tidy()
@@ -56,7 +56,14 @@ local function let_come(n)
   redis.call('XADD', KEYS[10], '*', 'kind', 'call', 'at', now, 'from', first, 'to', first + n - 1)
 end
 
+local function record_phase(stage)
+  if line.recorded == stage then return end
+  redis.call('XADD', KEYS[10], '*', 'kind', 'phase', 'at', now, 'from', line.recorded or '', 'to', stage)
+  set('recorded', stage)
+end
+
 tidy()
+record_phase(phase())
 local elapsed = now - count('last_call')
 local due = elapsed >= SPACING_MS or elapsed < 0 or ARGV[5] == '1'
 if due and phase() == 'open' then

@@ -9,6 +9,6 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
   local run = ARGV[4] == '1' and '' or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   redis.call('HSET', KEYS[2], unpack(ARGV, 5))
   redis.call('HSET', KEYS[1], 'secret', ARGV[2], 'commit', ARGV[3], 'run', run)
-  redis.call('XADD', KEYS[3], '*', 'kind', 'found', 'at', ARGV[1], 'commit', ARGV[3])
+  redis.call('XADD', KEYS[3], '*', 'kind', 'found', 'at', ARGV[1], 'commit', ARGV[3], unpack(ARGV, 5))
 end
 return { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]) }

@@ -13,7 +13,7 @@ local RETRY_MS = 120000
 
 if line.run ~= run() then return { 'hold', 1000 } end
 if now < count('hold_until') then return { 'hold', count('hold_until') - now } end
-heal(KEYS[3], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+heal(KEYS[3], KEYS[7], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
 local stage = phase()
 local joinable = stage == 'presale' or stage == 'drawing' or stage == 'open' or stage == 'paused'
 if joinable and stage ~= 'presale' and settings.presale_closes_at then freeze(KEYS[3], KEYS[7]) end

@@ -1,6 +1,6 @@
 -- knock: a called place asks to be let in; it enters, or takes its place at the door.
 --
--- KEYS    1 line, 2 settings, 3 coming, 4 door, 5 knocks, 6 visits, 7 entered, 8 spent, 9 holders
+-- KEYS    1 line, 2 settings, 3 coming, 4 door, 5 knocks, 6 visits, 7 entered, 8 spent, 9 holders, 10 log
 -- ARGV    1 now_ms, 2 place, 3 number, 4 identity ('': none), 5 id (hex)
 -- answer  {'entered', enter_at, expires_at, visit is new (0/1)}, {'door', places before it, when to knock again},
 --         {'not_called', places ahead}, {'spent'} or {'phase', phase}
@@ -45,6 +45,7 @@ local function enter()
   redis.call('ZADD', KEYS[6], expires_at, place)
   redis.call('ZADD', KEYS[7], enter_at, place)
   redis.call('SETBIT', KEYS[8], number, 1)
+  redis.call('XADD', KEYS[10], '*', 'kind', 'enter', 'at', now, 'place', place, 'enter_at', enter_at)
   if identity ~= '' then
     redis.call('HSET', KEYS[9], identity, string.format('%d:%s:%d', number, ARGV[5], place))
   end

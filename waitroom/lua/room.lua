@@ -1,8 +1,9 @@
 -- The prelude of every verb but found: the room as the store knows it, and what several verbs do alike.
 --
--- KEYS[1] line      hash: issued, called, presale_size, root, seed, secret, commit; tat (the door's theoretical
+-- KEYS[1] line      hash: issued, called, presale_size, root, seed, signature, secret, commit; tat (the door's theoretical
 --                   arrival time, ms); shown, lapsed, left, entered (counts decayed since decayed_at); last_call;
---                   entries (all so far); paused_at, reason, sold_out, closed; units_left, units_held; run, hold_until (healing)
+--                   entries (all so far); paused_at, reason, sold_out, closed; units_left, units_held; run, hold_until (healing);
+--                   recorded (the phase that the log told last); seal, sealed_to, sealed_at (the log's last seal)
 -- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
 --                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms, version
 -- ARGV[1] now_ms
@@ -60,8 +61,9 @@ local function freeze(roll, log)
 end
 
 -- Raises the counters to the highest that a gate has seen, after the store lost its last writes. A lost leaf becomes
--- 32 zero bytes: its number is given to nobody else and keeps its part in the draw.
-local function heal(roll, issued, called, presale_size)
+-- 32 zero bytes: its number is given to nobody else and keeps its part in the draw. The log says what was lost.
+local function heal(roll, log, issued, called, presale_size)
+  local lost = math.max(0, issued - count('issued')) + math.max(0, called - count('called'))
   if presale_size >= 0 and not line.presale_size then set('presale_size', presale_size) end
   if issued > count('issued') then set('issued', issued) end
   if called > count('called') then set('called', called) end
@@ -69,7 +71,11 @@ local function heal(roll, issued, called, presale_size)
     local leaves = tonumber(line.presale_size) or count('issued')
     local short = leaves - redis.call('STRLEN', roll) / 32
     if short > 0 then redis.call('APPEND', roll, string.rep('\0', 32 * short)) end
+    lost = lost + math.max(0, short)
   end
+  if lost == 0 then return end
+  redis.call('XADD', log, '*', 'kind', 'heal', 'at', now, 'issued', count('issued'), 'called', count('called'),
+    'size', line.presale_size or '')
 end
 
 -- Drops knocks that no longer count; a pause keeps the door as it is.
