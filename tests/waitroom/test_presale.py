@@ -1,16 +1,22 @@
 """A room's draw as it happens on the store."""
 
 import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import DRAW, NOON, Sale, crowd, entropy
-from waitroom import draw
-from waitroom.errors import NotOpen
+from waitroom import beacon, draw
+from waitroom.errors import BeaconInvalid, BeaconNotAwaited, NotOpen
 from waitroom.events import Drawn, PhaseChanged
-from waitroom.presale import commit
+from waitroom.line import WaitingRoom
+from waitroom.presale import Commitment, commit
 from waitroom.room import Hold, Phase, Schedule
+from waitroom.settings import RoomSettings
+from waitroom.state import describe_draw
 
 OPENS_IN = 60
 CLOSES_MS = 55_000
@@ -144,3 +150,165 @@ async def test_the_phases_are_told_as_they_come(sale: Sale) -> None:
         await waiting.advance_draw()
     await waiting.tick()
     assert [event.after for event in sale.told(PhaseChanged)] == [Phase.DRAWING, Phase.OPEN]
+
+
+# ---- By beacon
+
+FOUNDED = beacon.time_of(657_413) - 115_000
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "drand.json").read_text())
+SIGNATURES = {each["round"]: bytes.fromhex(each["signature"]) for each in VECTORS["beacons"]}
+BY_DRAND: dict[str, Any] = {"opens_in": 130, "draw": "drand", "drawing_seconds": 75}
+
+
+async def published(sale: Sale, size: int = 5) -> WaitingRoom:
+    """A room whose list is public, and which waits for round 657413."""
+    sale.clock.at_ms = FOUNDED
+    waiting = await sale.gate(**BY_DRAND)
+    await crowd(waiting, size)
+    await sale.later(waiting, 55_000)
+    assert not await waiting.advance_draw()
+    await waiting.tick()
+    return waiting
+
+
+async def test_the_round_is_fixed_in_the_commitment() -> None:
+    """A minute or a little more after the presale's end."""
+    schedule = Schedule(FOUNDED + 130_000, FOUNDED, FOUNDED + 55_000)
+    assert commit("mi-launch", schedule, drand=True).round == 657_413
+    assert commit("mi-launch", schedule).round is None
+
+
+async def test_list_and_secret_are_public_before_the_beacon_exists(sale: Sale) -> None:
+    """The room is drawing and says so: size, root and secret are there, the seed is not."""
+    waiting = await published(sale)
+    shown = describe_draw(waiting.commitment, waiting.line)
+    assert waiting.line.root is not None
+    assert (shown["mode"], shown["round"], shown["round_at"]) == ("drand", 657_413, FOUNDED + 115_000)
+    assert (shown["size"], shown["root"], shown["seed"]) == (5, waiting.line.root.hex(), None)
+    assert shown["secret"] == DRAW.hex()
+    assert waiting.phase() is Phase.DRAWING
+    assert waiting.position(sale.take_ticket(0)).place is None
+
+
+async def test_before_its_time_no_beacon_is_taken(sale: Sale) -> None:
+    """It cannot be there, so nothing is checked."""
+    waiting = await published(sale)
+    sale.clock.at_ms = FOUNDED + 114_999
+    assert waiting.awaited_round is None
+    with pytest.raises(BeaconNotAwaited):
+        await waiting.deliver_beacon(SIGNATURES[657_413])
+    sale.clock.advance(1)
+    assert waiting.awaited_round == 657_413
+
+
+async def test_without_the_beacon_the_room_stays_in_drawing(sale: Sale) -> None:
+    """There is no other randomness to fall back on, however late it is; a wrong one changes nothing."""
+    waiting = await published(sale)
+    await sale.later(waiting, 3_600_000)
+    for number, signature in SIGNATURES.items():
+        if number != 657_413:
+            with pytest.raises(BeaconInvalid):
+                await waiting.deliver_beacon(signature)
+    assert not await waiting.advance_draw()
+    assert waiting.phase() is Phase.DRAWING
+    assert waiting.line.called == 0
+
+
+async def test_the_beacon_settles_the_draw_for_every_gate(sale: Sale) -> None:
+    """Whoever it was delivered to settles; all compute the same places, and the sale opens."""
+    waiting = await published(sale)
+    other = await sale.gate(**BY_DRAND)
+    await sale.later(waiting, 75_000)
+    await waiting.deliver_beacon(SIGNATURES[657_413])
+    assert await waiting.advance_draw()
+    with pytest.raises(BeaconNotAwaited):
+        await waiting.deliver_beacon(SIGNATURES[657_413])
+    for gate in (waiting, other):
+        await gate.tick()
+        assert await gate.advance_draw()
+        assert gate.phase() is Phase.OPEN
+    random = hashlib.sha256(SIGNATURES[657_413]).digest()
+    seed = draw.seed(waiting.commitment.document, DRAW, waiting.line.root or b"", 5, random)
+    places = [draw.shuffle(number, 5, seed) for number in range(5)]
+    for gate in (waiting, other):
+        assert gate.line.seed == seed
+        assert [gate.position(sale.take_ticket(number)).place for number in range(5)] == places
+    assert len(sale.told(Drawn)) == 1
+
+
+async def test_a_beacon_outlives_a_loss(sale: Sale) -> None:
+    """The gate that has it, or has only the root, publishes and settles again as it was."""
+    waiting = await published(sale)
+    root = waiting.line.root
+    sale.redis.hdel(waiting.keys.line, "root")
+    sale.redis.delete(waiting.keys.roll)
+    await waiting.tick()
+    await waiting.advance_draw()
+    assert waiting.line.root == root
+    sale.clock.at_ms = FOUNDED + 115_000
+    await waiting.deliver_beacon(SIGNATURES[657_413])
+    await waiting.advance_draw()
+    seed = waiting.line.seed
+    sale.redis.hdel(waiting.keys.line, "root", "seed", "signature")
+    await waiting.tick()
+    assert await waiting.advance_draw()
+    await waiting.tick()
+    assert (waiting.line.root, waiting.line.seed) == (root, seed)
+    assert waiting.line.signature == SIGNATURES[657_413]
+
+
+async def test_the_worked_draw_replays_on_the_store(sale: Sale) -> None:
+    """The published example by beacon: commit document, roll and signature in, its seed and places out."""
+    vector = json.loads((Path(__file__).parents[1] / "vectors" / "draw.json").read_text())[1]
+    terms = json.loads(vector["commit"])
+    sale.clock.at_ms = terms["presale_opens_at"]
+    waiting = WaitingRoom(
+        terms["room"],
+        RoomSettings(draw="drand", drawing_seconds=75),
+        (terms["presale_closes_at"] + 75_000 - sale.clock.at_ms) / 1000,
+        store=sale.store,
+        tokens=sale.tokens,
+        clock=sale.clock,
+    )
+    waiting.commitment = Commitment(bytes.fromhex(vector["secret"]), vector["commit"].encode())
+    await waiting.found()
+    assert waiting.room.schedule.presale_closes_at == terms["presale_closes_at"]
+    await crowd(waiting, vector["size"])
+    sale.redis.set(waiting.keys.roll, bytes.fromhex("".join(vector["leaves"])))
+    sale.clock.at_ms = terms["presale_closes_at"]
+    assert not await waiting.advance_draw()
+    assert (waiting.line.root or b"").hex() == vector["root"]
+    sale.clock.at_ms = beacon.time_of(terms["round"])
+    await waiting.deliver_beacon(bytes.fromhex(vector["signature"]))
+    assert await waiting.advance_draw()
+    assert (waiting.line.seed or b"").hex() == vector["seed"]
+    assert [waiting.position(sale.take_ticket(each)).place for each in range(12)] == vector["places"]
+
+
+# ---- Audit paths
+
+
+async def test_an_audit_path_leads_from_a_leaf_to_the_root(sale: Sale) -> None:
+    """Read from the store a block at a time; the roll is read whole at most once for each root."""
+    waiting = await sale.gate(opens_in=OPENS_IN)
+    await crowd(waiting, 20)
+    await sale.later(waiting, CLOSES_MS)
+    await waiting.advance_draw()
+    root = waiting.line.root or b""
+    for number in range(20):
+        found = await waiting.audit_path(number)
+        assert found is not None
+        assert draw.verify_path(found[0], number, 20, found[1], root)
+
+
+async def test_a_roll_that_has_lost_a_leaf_has_no_path(sale: Sale) -> None:
+    """It would not lead to the published root; whether the tree was read before or is read only now."""
+    waiting = await sale.gate(opens_in=OPENS_IN)
+    await crowd(waiting, 3)
+    await sale.later(waiting, CLOSES_MS)
+    await waiting.advance_draw()
+    assert await waiting.audit_path(1) is not None
+    sale.redis.setrange(waiting.keys.roll, 0, b"\0" * 32)
+    assert await waiting.audit_path(1) is None
+    other = await sale.gate(opens_in=OPENS_IN)
+    assert await other.audit_path(1) is None
