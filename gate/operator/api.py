@@ -103,7 +103,8 @@ def describe_room(live: LiveRoom, now_ms: int) -> dict[str, Any]:
     waiting = live.waiting
     room, line, phase = waiting.room, waiting.line, waiting.phase()
     counters = asdict(line) | {"waiting": line.waiting}
-    del counters["root"], counters["seed"]  # published with the draw
+    for name in ("root", "seed", "signature", "seal", "sealed_to"):  # stand in the public documents
+        del counters[name]
     return {
         "room": room.name,
         "title": room.title,

@@ -149,6 +149,14 @@ BAD_FILES = [
         "rooms.mi = .*: presale_opens_at must be before opens_at minus drawing_seconds",
     ),
     (
+        "[rooms.mi]\ndraw = 'drand'",
+        "rooms.mi = {'draw': 'drand'}: drawing_seconds must be at least 75 where draw is drand",
+    ),
+    (
+        "[rooms.mi]\ndrand_relays = ['drand.example']",
+        r"rooms.mi.drand_relays.0 = 'drand.example': string should match pattern",
+    ),
+    (
         "[rooms.mi]\nprotect = ['/sale']\n[rooms.tea]\nprotect = ['/tea', '/sale']",
         "rooms = .*: the rooms mi and tea both protect /sale",
     ),

@@ -245,3 +245,25 @@ async def test_without_the_store_a_change_fails_clearly(anna: Desk, monkeypatch:
         assert (answer.status, answer.document["type"]) == (503, "/waitroom/problems/store-away")
     page = await anna.send("POST", "/sign-in", data={"code": anna.link("another")})
     assert (page.status, "It is still good" in page.text) == (503, True)
+
+
+async def test_an_operator_may_bring_the_beacon(anna: Desk) -> None:
+    """A room that awaits none says so; what is no signature is refused."""
+    beacon = "/api/rooms/mi-launch/beacon"
+    answer = await anna.send("POST", beacon, json={"signature": "00" * 48})
+    assert (answer.status, answer.document["type"]) == (409, "/waitroom/problems/beacon-not-awaited")
+    assert (await anna.send("POST", beacon, json={})).status == 400
+
+
+async def test_the_beacon_that_an_operator_brings_settles_the_draw(
+    anna: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes the way of any other beacon, and the room is shown as it is after it."""
+    waiting, brought = anna.gate.rooms["mi-launch"].waiting, []
+
+    async def take(signature: bytes) -> None:
+        brought.append(signature)
+
+    monkeypatch.setattr(waiting, "deliver_beacon", take)
+    answer = await anna.send("POST", "/api/rooms/mi-launch/beacon", json={"signature": "ab" * 48})
+    assert (answer.status, brought, answer.document["room"]) == (200, [b"\xab" * 48], "mi-launch")
