@@ -18,6 +18,7 @@ from waitroom.errors import BadSettings, WaitroomError
 from waitroom.preflight import check_ports, check_store
 from waitroom.processes import Processes, Say, read_procfile
 from waitroom.settings import Settings, load_secrets, load_settings
+from waitroom.verify.command import verify as verify_sale
 from waitroom.welcome import banner, sign_in_link, wait_until_ready
 
 PROCFILE = Path("Procfile")
@@ -96,6 +97,21 @@ def rehearse(
         )
     if not kept:
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    where: Annotated[str, typer.Argument(help="A gate's address, or a folder of downloaded documents.")],
+    receipt: Annotated[Path | None, typer.Option(help="A shopper's receipt, as the page saves it.")] = None,
+    room: Annotated[str, typer.Option(help="The room, where the address names none.")] = "mi-launch",
+    download: Annotated[Path | None, typer.Option(help="Keep the documents in this folder.")] = None,
+    places: Annotated[Path | None, typer.Option(help="Write everyone's place to this file.")] = None,
+) -> None:
+    """Check a sale from its public documents alone: the draw, the record, and a receipt."""
+    with _errors_in_one_line():
+        console = Console(highlight=False, soft_wrap=True)
+        if not verify_sale(where, room, console, receipt=receipt, download=download, places=places):
+            raise typer.Exit(1)
 
 
 def _commands(settings: Settings) -> dict[str, str]:

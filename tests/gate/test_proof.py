@@ -109,12 +109,8 @@ async def test_a_late_round_is_taken_when_it_comes(front: Front, relays: Relays,
     await front.later(1_000)
     document = await shown(front)
     assert document["beacon"] == ROUNDS[ROUND]["randomness"] == randomness(bytes.fromhex(SIGNATURE)).hex()
-    seed = draw.seed(
-        document["commit"].encode(),
-        *map(bytes.fromhex, (document["secret"], document["root"])),
-        5,
-        bytes.fromhex(document["beacon"]),
-    )
+    secret, root, random = (bytes.fromhex(document[name]) for name in ("secret", "root", "beacon"))
+    seed = draw.seed(document["commit"].encode(), secret, root, 5, random)
     assert document["seed"] == seed.hex()
     await relays.bring(front.room)
     assert len(relay.asked) == 4
@@ -148,7 +144,9 @@ async def test_a_wrong_answer_is_not_taken(
     assert front.room.waiting.awaited_round == ROUND
 
 
-async def test_whoever_is_slower_has_nothing_to_bring(front: Front, relays: Relays, relay: Relay) -> None:
+async def test_whoever_is_slower_has_nothing_to_bring(
+    front: Front, relays: Relays, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A browser delivered the beacon while the relay was asked."""
     await front.later(ROUND_MS - CLOSES_MS)
     fetch = relays._fetch
@@ -158,7 +156,7 @@ async def test_whoever_is_slower_has_nothing_to_bring(front: Front, relays: Rela
         relay.answers[number] = json.dumps(ROUNDS[ROUND])
         return await fetch(relay.url, number)
 
-    relays._fetch = slowly  # type: ignore[method-assign]
+    monkeypatch.setattr(relays, "_fetch", slowly)
     await relays.bring(front.room)
     assert front.room.waiting.awaited_round is None
 
