@@ -14,7 +14,6 @@ from gate.page import render_page
 from gate.paths import safe_next
 from gate.plain_pages import PlainPages
 from gate.proof import BRIEFLY, ProofApi
-from waitroom import draw
 from waitroom.answers import AtDoor, Position
 from waitroom.forecast import wait
 from waitroom.room import Phase
