@@ -400,8 +400,7 @@ class WaitingRoom:
 
     def _learn(self, **fields: Any) -> Line:  # noqa: ANN401 - the line's own fields
         self.line = replace(self.line, **fields)
-        if self.line.presale_size is not None:
-            self._marks.presale_size = self.line.presale_size
+        self._marks.presale_size = fields.get("presale_size", self._marks.presale_size)
         return self.line
 
     def _read(self, line: list[bytes], settings: list[bytes], **sizes: int) -> None:

@@ -152,6 +152,22 @@ async def test_the_phases_are_told_as_they_come(sale: Sale) -> None:
     assert [event.after for event in sale.told(PhaseChanged)] == [Phase.DRAWING, Phase.OPEN]
 
 
+async def test_a_list_that_lost_tickets_is_healed_before_it_is_frozen(sale: Sale) -> None:
+    """A store that falls back at the very end of the presale shortens nobody's list."""
+    waiting = await sale.gate(opens_in=OPENS_IN)
+    tickets = await crowd(waiting, 4)
+    sale.redis.hset(waiting.keys.line, mapping={"issued": 1, "run": "the one before"})
+    sale.redis.set(waiting.keys.roll, sale.redis.getrange(waiting.keys.roll, 0, 31))
+    sale.clock.advance(CLOSES_MS)
+    assert not await waiting.advance_draw()
+    await waiting.tick()
+    assert not await waiting.advance_draw()
+    sale.clock.advance(1_000)
+    assert await waiting.advance_draw()
+    assert waiting.line.presale_size == 4
+    assert all(waiting.position(ticket).place in range(4) for ticket in tickets)
+
+
 # ---- By beacon
 
 FOUNDED = beacon.time_of(657_413) - 115_000
