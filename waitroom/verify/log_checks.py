@@ -36,7 +36,7 @@ def check_seals(sale: Sale) -> Iterator[Finding]:
     if not wrong:
         yield holds(LOG, f"{seals} seals fit the {start} entries they cover")
     if open_end := len(log) - start:
-        yield noted(LOG, f"the last {open_end} entries are not covered by a seal yet")
+        yield noted(LOG, f"not covered by a seal yet: {open_end} at the end")
 
 
 class Story:
@@ -68,7 +68,7 @@ class Story:
                 LOG,
                 f"places 0 to {self._called - 1} were called in order" if self._called else "none called yet",
             )
-            yield holds(LOG, f"{len(self._entered)} entries, each once and after its call")
+            yield holds(LOG, f"into the shop: {len(self._entered)}, each once and after its call")
         for fields in self._sale.told("heal"):
             text = f"at {fields['at']} the store had lost writes: {fields['issued']} issued, {fields['called']} called"
             yield noted(LOG, text + " were restored, lost leaves stand as zeros")
