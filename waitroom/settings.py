@@ -29,6 +29,9 @@ from waitroom.room import Pace, Room, Schedule
 
 CONFIG = Path("waitroom.toml")
 
+STORE_HOST = "127.0.0.1"
+"""Where the store that comes along listens, wherever the others do."""
+
 # Environment variable -> setting. Everything else of a room is set in waitroom.toml.
 ENVIRONMENT = {
     "GATE_PORT": "gate_port",
@@ -172,12 +175,12 @@ class Settings(BaseModel):
     @property
     def store_url(self) -> str:
         """Address of the store: ``REDIS_URL``, or the embedded one's."""
-        return self.redis_url or f"redis://127.0.0.1:{self.store_port}/0"
+        return self.redis_url or f"redis://{STORE_HOST}:{self.store_port}/0"
 
     @property
     def upstream_url(self) -> str:
         """Address of the shop behind the gate."""
-        return self.upstream or f"http://127.0.0.1:{self.shop_port}"
+        return self.upstream or f"http://{self.host}:{self.shop_port}"
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None = None) -> Settings:

@@ -42,6 +42,13 @@ def test_without_anything_set_it_is_the_sale_this_is_built_for(
     assert settings.upstream_url == "http://127.0.0.1:8002"
 
 
+def test_the_shop_that_comes_along_is_asked_where_it_listens(config: Path) -> None:
+    """At the host that gate, operator and shop share; the store stays on this machine."""
+    settings = load(config, 'host = "192.0.2.7"')
+    assert settings.upstream_url == "http://192.0.2.7:8002"
+    assert settings.store_url == "redis://127.0.0.1:6399/0"
+
+
 def test_the_environment_goes_over_the_file(config: Path) -> None:
     """What a variable does not set is taken from the file; an empty variable sets nothing."""
     text = 'gate_port = 9000\nshop_port = 9002\nopens_in = 5\n[rooms.tea]\ntitle = "Tea"\n'
