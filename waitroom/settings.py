@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from waitroom.appearance import Colours, Language, Texts
 from waitroom.errors import BadSettings
 from waitroom.room import Pace, Room, Schedule
 
@@ -81,6 +82,10 @@ class RoomSettings(BaseModel):
     protect: tuple[SitePath, ...] = ("/",)
     sign_in: SitePath = "/account/sign-in"
     stock: SitePath | None = None
+    logo: Path | None = None
+    colours: Colours = Colours()
+    colours_dark: Colours = Colours()
+    texts: dict[Language, Texts] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _times_in_order(self) -> "RoomSettings":
@@ -159,6 +164,7 @@ class Settings(BaseModel):
     upstream: str = Field(default="", pattern=r"^(https?://[^/\s]+)?$")
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    templates: Path | None = None
     rooms: dict[RoomName, RoomSettings] = Field(default={"mi-launch": MI_LAUNCH}, min_length=1)
 
     @field_validator("rooms")

@@ -7,9 +7,9 @@ from aiohttp import hdrs, web
 
 from gate.bodies import read_form, read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
+from gate.look import our_look
 from gate.operator.orders import describe_pace
 from gate.operator.session import Sessions
-from gate.page import environment
 from gate.problems import wants_page
 from waitroom.errors import StoreAway, TokenExpired, TokenInvalid
 
@@ -102,5 +102,5 @@ def _no_link(error: TokenInvalid, code: str = "") -> web.Response:
 
 
 def _page(name: str, status: int = 200, **context: Any) -> web.Response:  # noqa: ANN401 - a template's values
-    html = environment("en").get_template(f"operator/{name}.html").render(**context)
+    html = our_look().environment("en").get_template(f"operator/{name}.html").render(**context)
     return web.Response(text=html, status=status, content_type="text/html", headers=no_store())
