@@ -116,9 +116,15 @@ def accepted(header: str) -> list[str]:
     return sorted((name for name in weights if weights[name]), key=lambda name: -weights[name])
 
 
-def remember(language: str, *, secure: bool) -> str:
-    """The ``Set-Cookie`` value that keeps a choice for a year."""
-    return f"{COOKIE}={language}; Path=/; Max-Age={_YEAR_S}; SameSite=Lax{'; Secure' if secure else ''}"
+def keep_choice(
+    request: web.BaseRequest, response: web.Response, languages: Iterable[str], *, secure: bool
+) -> web.Response:
+    """Let the reader's browser keep the language in the address, if they would get another one without."""
+    chosen = choose(request, languages).language
+    if chosen != choose(request, languages, by_address=False).language:
+        kept = f"{COOKIE}={chosen}; Path=/; Max-Age={_YEAR_S}; SameSite=Lax{'; Secure' if secure else ''}"
+        response.headers.add(hdrs.SET_COOKIE, kept)
+    return response
 
 
 def _match(asked: Iterable[str], languages: Iterable[str]) -> str | None:

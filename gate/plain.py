@@ -40,6 +40,7 @@ class Scene:
         wait: the forecast, in seconds.
         answer: what a knock was just answered with.
         location: where a shopper who is let in goes.
+        base: the room's address, if it is not the usual one.
     """
 
     room: Room
@@ -53,6 +54,7 @@ class Scene:
     hurdle: Hurdle | None = None
     store_away: bool = False
     reader: Reader = ENGLISH
+    base: str = ""
     look: Look = field(default_factory=our_look)
 
     @property
@@ -61,10 +63,15 @@ class Scene:
         return None if self.position is None else self.position.ahead
 
     @property
+    def start(self) -> str:
+        """The room's address."""
+        return self.base or f"/waitroom/{self.room.name}"
+
+    @property
     def address(self) -> str:
         """This page's own address."""
         knock = {"knock": "1"} if isinstance(self.answer, AtDoor) else {}
-        return f"/waitroom/{self.room.name}?{urlencode({'plain': '1', **knock, 'next': self.next_path})}"
+        return f"{self.start}?{urlencode({'plain': '1', **knock, 'next': self.next_path})}"
 
 
 def plain_headers(look: Look) -> dict[str, str]:

@@ -10,7 +10,7 @@ from yarl import URL
 from gate import shopper
 from gate.bodies import entropy_in, read_form
 from gate.gate import Gate, LiveRoom, no_store
-from gate.languages import choose, remember
+from gate.languages import choose, keep_choice
 from gate.paths import safe_next
 from gate.plain import Hurdle, Scene, plain_headers, render_plain
 from waitroom.answers import AtDoor, Entered
@@ -53,7 +53,8 @@ class PlainPages:
             response = self._show(scene)
         else:
             response = await self._knock(request, scene)
-        return self._remember(request, response)
+        secure = shopper.is_secure(self._gate, request)
+        return keep_choice(request, response, self._look.languages, secure=secure)
 
     async def join(self, request: web.Request) -> web.Response:
         """Take a ticket, or with ``do=leave`` give it up; back to the page."""
@@ -119,15 +120,6 @@ class PlainPages:
             store_away=waiting.store_away,
             look=self._look,
         )
-
-    def _remember(self, request: web.Request, response: web.Response) -> web.Response:
-        """Keep the language that the address names, if it is another one than the reader would get without."""
-        usual = choose(request, self._look.languages, by_address=False).language
-        chosen = choose(request, self._look.languages).language
-        if chosen != usual:
-            secure = shopper.is_secure(self._gate, request)
-            response.headers.add(hdrs.SET_COOKIE, remember(chosen, secure=secure))
-        return response
 
     def _show(self, scene: Scene, headers: Mapping[str, str] | None = None) -> web.Response:
         if isinstance(scene.answer, Entered) and scene.answer.enter_at <= scene.now_ms:
