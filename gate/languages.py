@@ -5,7 +5,7 @@ there is nothing to build. English needs none: it is the language of the templat
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from gettext import NullTranslations
 from io import BytesIO
@@ -28,6 +28,7 @@ COOKIE: Final = "waitroom_language"
 looks there itself."""
 
 _DOMAIN: Final = "waitroom"
+_BLANK: Final = re.compile(r"{\w+}")
 _YEAR_S: Final = 365 * 24 * 3600
 _WANTED = re.compile(
     r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*[qQ]\s*=\s*([01](?:\.\d{0,3})?)\s*)?"
@@ -70,14 +71,16 @@ def read_translations(language: str, folders: Iterable[Path]) -> NullTranslation
     """The texts in one language; a text that an earlier folder lacks is looked for in the next one.
 
     Raises:
-        BadSettings: a catalogue cannot be read.
+        BadSettings: a catalogue cannot be read, or what a text fills in differs.
     """
     translations = NullTranslations()
     for folder in folders:
         file = folder / language.replace("-", "_") / "LC_MESSAGES" / f"{_DOMAIN}.po"
         if file.exists():
+            catalogue = read_catalogue(file)
+            _check_blanks(file, catalogue)
             compiled = BytesIO()
-            write_mo(compiled, read_catalogue(file))
+            write_mo(compiled, catalogue)
             compiled.seek(0)
             translations.add_fallback(Translations(compiled, _DOMAIN))
     return translations
@@ -94,6 +97,11 @@ def read_catalogue(file: Path) -> Catalog:
             return read_po(lines, abort_invalid=True)
     except (OSError, PoFileError, ValueError, UnknownLocaleError) as error:
         raise BadSettings(f"{file} is no gettext catalogue: {error}") from None
+
+
+def blanks(text: str) -> frozenset[str]:
+    """What is filled in: {wait} and the like."""
+    return frozenset(_BLANK.findall(text))
 
 
 def choose(
@@ -125,6 +133,18 @@ def keep_choice(
         kept = f"{COOKIE}={chosen}; Path=/; Max-Age={_YEAR_S}; SameSite=Lax{'; Secure' if secure else ''}"
         response.headers.add(hdrs.SET_COOKIE, kept)
     return response
+
+
+def _check_blanks(file: Path, catalogue: Catalog) -> None:
+    for message in catalogue:
+        wanted = {blanks(text) for text in _forms(message.id)}
+        for text in _forms(message.string):
+            if message.id and text and blanks(text) not in wanted:
+                raise BadSettings(f"{file}: {text!r} must fill in what {_forms(message.id)[0]!r} does")
+
+
+def _forms(text: str | Sequence[str] | None) -> Sequence[str]:
+    return [text] if isinstance(text, str) else text or []
 
 
 def _match(asked: Iterable[str], languages: Iterable[str]) -> str | None:

@@ -1,6 +1,5 @@
 """How pages look and speak: ours, or what an operator makes of them in ``waitroom.toml`` and a folder of templates."""
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -12,7 +11,7 @@ from babel import Locale
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
 from gate.colours import colours_css
-from gate.languages import find_languages, read_catalogue, read_translations
+from gate.languages import blanks, find_languages, read_catalogue, read_translations
 from gate.logo import read_logo
 from gate.sources import read_style
 from waitroom.appearance import Texts
@@ -21,7 +20,6 @@ from waitroom.settings import RoomSettings
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 _NO_TEXTS: Final = Texts()
-_BLANK: Final = re.compile(r"{\w+}")
 
 
 class Look:
@@ -141,11 +139,6 @@ def _check_texts(room: str, texts: Mapping[str, Texts], languages: tuple[str, ..
                 close = get_close_matches(text, _our_texts(), 1, 0.4)
                 hint = f"; {close[0]!r} is one" if close else ""
                 raise BadSettings(f"{where}: {text!r} is no text of the pages{hint}")
-            if _blanks(text) != _blanks(instead):
-                wanted = " and ".join(sorted(_blanks(text))) or "nothing in braces"
+            if blanks(text) != blanks(instead):
+                wanted = " and ".join(sorted(blanks(text))) or "nothing in braces"
                 raise BadSettings(f"{where}.{text!r} = {instead!r}: it must hold {wanted}")
-
-
-def _blanks(text: str) -> frozenset[str]:
-    """What is filled in: {wait} and the like."""
-    return frozenset(_BLANK.findall(text))

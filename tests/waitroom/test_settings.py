@@ -141,6 +141,9 @@ BAD_FILES = [
         "rooms.mi.visit_seconds = 0.5: input should be greater than or equal",
     ),
     ("[rooms.mi]\nopens_at = 2015-05-19T12:00:00", "rooms.mi.opens_at = .*: input should have timezone info"),
+    ("[rooms.mi]\ncolours = { ink = 'red' }", "rooms.mi.colours.ink = 'red': string should match pattern"),
+    ("[rooms.mi.texts.Deutsch]", r"rooms.mi.texts.Deutsch.\[key\] = 'Deutsch': string should match pattern"),
+    ("[rooms.mi.texts.de]\nLeave = 1", "rooms.mi.texts.de.Leave = 1: input should be a valid string"),
     ("[rooms.mi]\nprotect = ['sale']", r"rooms.mi.protect.0 = 'sale': string should match pattern '\^/"),
     ("[rooms.mi]\nsign_in = '//evil\\x'", "rooms.mi.sign_in = .*: string should match pattern"),
     (
