@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from babel import Locale
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from gate.colours import colours_css
 from gate.languages import blanks, find_languages, read_catalogue, read_translations
@@ -72,7 +72,9 @@ class Look:
 
     def _build(self, language: str) -> Environment:
         env = Environment(
-            loader=ChoiceLoader([FileSystemLoader(folder) for folder in self._folders]),
+            loader=ChoiceLoader(
+                [*map(FileSystemLoader, self._folders), PrefixLoader({"ours": FileSystemLoader(TEMPLATES)})]
+            ),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gate.colours import READABLE, VISIBLE, colours_css, contrast
-from gate.look import Look, our_look
+from gate.look import TEMPLATES, Look, our_look
 from gate.page import MOST_BYTES, content_security_policy, render_page
 from gate.plain import render_plain
 from tests.gate.test_plain import FACES, ROOM, SCENE
 from waitroom.appearance import Colours
 from waitroom.errors import BadSettings
-from waitroom.settings import RoomSettings
+from waitroom.settings import RoomSettings, load_settings
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><script>alert("1")</script></svg>'
 PNG = b"\x89PNG\r\n\x1a\n0000"
@@ -195,11 +195,11 @@ def test_a_page_that_grows_too_heavy_is_told() -> None:
 def test_a_folder_overrides_our_templates_file_by_file(tmp_path: Path) -> None:
     """A file of the operator's stands for ours of that name; the others, and what it extends, stay."""
     (tmp_path / "queue").mkdir()
-    mine = '{% extends "queue/frame.html" %}{% block main %}<h1>Tea</h1>{% endblock %}'
+    mine = '{% extends "ours/queue/waiting.html" %}{% block main %}<h1>Tea</h1>{{ super() }}{% endblock %}'
     (tmp_path / "queue" / "waiting.html").write_text(mine)
     tea = look(tmp_path)
     assert "<h1>Tea</h1>" in page(tea)
-    assert "<footer>" in page(tea)
+    assert '<h1 id="title">One moment</h1>' in page(tea)
     assert "<h1>You are in line</h1>" in render_plain(replace(SCENE, look=tea))
 
 
@@ -227,3 +227,15 @@ def test_templates_that_are_not_there_are_named(tmp_path: Path) -> None:
 def test_without_anything_set_the_look_is_ours() -> None:
     """A room that sets nothing has the page of the repository."""
     assert page(look()) == page(our_look())
+
+
+def test_the_example_in_the_docs_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings and texts are as the pages' document shows them."""
+    blocks = re.findall(r"```toml\n(.*?)```", (TEMPLATES.parent / "docs" / "pages.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-templates").mkdir()
+    (tmp_path / "logo.svg").write_text(SVG)
+    (tmp_path / "waitroom.toml").write_text("\n".join(reversed(blocks)))
+    settings = load_settings({})
+    tea = Look("tea", settings.rooms["tea"], settings.templates)
+    assert "<title>Frühlingstee</title>" in page(tea, "de")
