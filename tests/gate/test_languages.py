@@ -1,9 +1,12 @@
 """Which language a reader gets, on which page."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from hypothesis import given
+from hypothesis import strategies as st
 from redis import Redis
 
 from gate.languages import accepted, choose, find_languages, read_translations
@@ -54,6 +57,15 @@ def test_a_choice_by_hand_goes_before_the_browsers(
     headers = {"Accept-Language": header, "Cookie": f"a=b; waitroom_language={kept}"}
     reader = choose(make_mocked_request("GET", target, headers), LANGUAGES)
     assert (reader.language, str(reader.locale)) == (language, locale)
+
+
+@given(header=st.text(), named=st.text(), kept=st.text())
+def test_nobody_can_ask_for_a_language_that_is_not_there(header: str, named: str, kept: str) -> None:
+    """Whatever a request says, it gets one of the languages and a locale."""
+    request = make_mocked_request(
+        "GET", f"/?lang={quote(named)}", {"Accept-Language": header, "Cookie": f"waitroom_language={kept}"}
+    )
+    assert choose(request, LANGUAGES).language in LANGUAGES
 
 
 async def test_the_waiting_page_is_the_same_for_all_of_one_language(front: Front) -> None:

@@ -148,6 +148,23 @@ async def test_a_notice_moves_nothing(page: Page, desk: Desk, language: str) -> 
     assert len(tops) == 1
 
 
+SHIFTS = """() => new Promise((done) => {
+  new PerformanceObserver((list) => list.getEntries().forEach((each) => { globalThis.moved += each.value; }))
+    .observe({ type: "layout-shift", buffered: true });
+  globalThis.moved = 0;
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(globalThis.moved), 50)));
+})"""
+
+
+@pytest.mark.parametrize("size", [(320, 640), (390, 844), (1280, 800)])
+async def test_nothing_jumps_when_the_page_fills(page: Page, desk: Desk, size: tuple[int, int]) -> None:
+    """From the first paint to the shopper's place no part of the page that was seen has moved."""
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    for face in (face for face in FACES if face != "left"):
+        await show(page, desk, face, "de")
+        assert (face, await page.evaluate(SHIFTS)) == (face, 0)
+
+
 async def test_numbers_and_times_are_the_readers(page: Page, desk: Desk) -> None:
     """1,700 people in English are 1.700 in German, and the forms of a word follow the language's rules."""
     for language, number, label in (("de", "1.700", "Personen vor Ihnen"), ("fr", "1\u202f700", "personnes")):
