@@ -10,13 +10,15 @@ from gate.bodies import is_form
 from gate.gate import Gate, Handler, no_store
 from gate.languages import choose, keep_choice
 from gate.look import Look, our_look
+from gate.operator.console import no_link
 from gate.operator.scenes import NOW, make_scenes
 from gate.operator.session import Sessions
 from gate.page import render_page
 from gate.plain import Scene, plain_headers, render_plain
-from gate.problems import TYPES
+from gate.problems import TYPES, wants_page
 from gate.shopper import is_secure
 from waitroom.answers import AtDoor, Entered
+from waitroom.errors import TokenInvalid
 from waitroom.presale import Commitment
 from waitroom.room import Line, Phase, Room, phase
 from waitroom.state import build_state
@@ -47,7 +49,12 @@ class Previews:
 
     async def index(self, request: web.Request) -> web.Response:
         """Links to all faces, in all languages."""
-        self._sessions.read(request)
+        try:
+            self._sessions.read(request)
+        except TokenInvalid as error:
+            if not wants_page(request):
+                raise
+            return no_link(error)
         room, look = self._find(request)
         page = our_look().environment("en").get_template("operator/preview.html")
         html = page.render(room=room, faces=list(make_scenes(room)), spoken=look.names)
@@ -55,7 +62,12 @@ class Previews:
 
     async def page(self, request: web.Request) -> web.Response:
         """One face; with ``plain=1`` as it is without JavaScript."""
-        scene = self._scene(request)
+        try:
+            scene = self._scene(request)
+        except TokenInvalid as error:
+            if not wants_page(request):
+                raise
+            return no_link(error)
         if "plain" in request.query:
             headers = plain_headers(scene.look)
             response = web.Response(text=render_plain(scene), headers=headers)

@@ -14,7 +14,7 @@ from redis import Redis
 
 from gate.look import TEMPLATES, our_look
 from gate.operator.scenes import make_scenes
-from tests.gate.operator.conftest import Desk, open_desk
+from tests.gate.operator.conftest import HTML, Desk, open_desk
 from waitroom.clock import Clock
 from waitroom.room import Pace, Room, Schedule
 
@@ -204,7 +204,10 @@ async def test_each_face_is_linked_in_each_language(page: Page, desk: Desk) -> N
 async def test_previews_are_for_operators(desk: Desk, path: str) -> None:
     """Without a session there are none: a room may not be public yet."""
     desk.token = ""
-    assert (await desk.send("GET", f"/preview/mi-launch{path}")).status == 401
+    for headers in ({}, HTML):
+        answer = await desk.send("GET", f"/preview/mi-launch{path}", headers=headers)
+        assert answer.status == 401
+    assert ("Sign in" in answer.text) == (path in {"", "/waiting"})
 
 
 @pytest.mark.parametrize("path", ["/preview/tea", "/preview/tea/waiting", "/preview/mi-launch/dancing"])
