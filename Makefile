@@ -6,7 +6,7 @@ ENV := .venv/bin
 INSTALL = $(ENV)/pip install -qq --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run rehearse test lint check bench clean
+.PHONY: help run rehearse test lint check bench texts clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,13 @@ check: lint test  ## everything that CI checks
 bench: .venv/tests  ## measure against a bare aiohttp application
 	@.ci/install
 	$(ENV)/python -m tests.bench.run
+
+texts: .venv/runs  ## collect the pages' texts for translators, in templates/locale; NEW=es adds a language
+	$(ENV)/pybabel -q extract -F pyproject.toml -k plural:1,2 --sort-by-file --add-location=file --no-wrap --omit-header \
+		-o templates/locale/waitroom.pot .
+	$(if $(NEW),$(ENV)/pybabel -q init -D waitroom -l $(NEW) -i templates/locale/waitroom.pot -d templates/locale)
+	$(ENV)/pybabel -q update -D waitroom --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
+		-i templates/locale/waitroom.pot -d templates/locale
 
 clean:  ## remove the virtual environment and what the tools left; the data in .waitroom stays
 	rm -rf .venv *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

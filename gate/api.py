@@ -10,6 +10,7 @@ from gate import shopper
 from gate.bodies import entropy_in, is_form, read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.headers import holds
+from gate.languages import choose
 from gate.page import render_page
 from gate.paths import safe_next
 from gate.plain_pages import PlainPages
@@ -28,7 +29,8 @@ class RoomApi:
     def __init__(self, gate: Gate, room: LiveRoom) -> None:
         self._gate = gate
         self._room = room
-        self._page = render_page(room.waiting.room)
+        look = gate.looks[room.name]
+        self._pages = {each: render_page(room.waiting.room, each, look) for each in look.languages}
         self._plain = PlainPages(gate, room)
         self._proof = ProofApi(gate, room)
 
@@ -48,10 +50,10 @@ class RoomApi:
     # ---- For everyone alike
 
     async def page(self, request: web.Request) -> web.Response:
-        """The waiting page; with ``?plain=1`` the one for a browser without JavaScript."""
+        """The waiting page in the reader's language; with ``?plain=1`` the one for a browser without JavaScript."""
         if "plain" in request.query:
             return await self._plain.page(request)
-        page = self._page
+        page = self._pages[choose(request, self._pages, by_cookie=False).language]
         if holds(request, page.etag):
             return web.Response(status=304, headers=page.headers)
         if _GZIP.search(request.headers.get(hdrs.ACCEPT_ENCODING, "")):

@@ -14,6 +14,7 @@ from gate.bodies import MOST_BYTES
 from gate.door import Door
 from gate.gate import GATE, Gate, LiveRoom
 from gate.logs import log_events
+from gate.look import Look
 from gate.proxy import Upstream
 from gate.relays import Relays
 from waitroom.clock import Clock
@@ -38,8 +39,11 @@ async def open_gate(settings: Settings, *, clock: Clock, registry: CollectorRegi
     """Connect to the store, check it and found the rooms; waits for a store that is still starting.
 
     Raises:
-        StoreAway: it does not come up in time. StoreUnfit: it must not be used. BadSettings: no secrets.
+        StoreAway: it does not come up in time. StoreUnfit: it must not be used.
+        BadSettings: no secrets, or pages that cannot be made as the operator wants them.
     """
+    look = Look(folder=settings.templates)
+    looks = {name: Look(name, room, settings.templates) for name, room in settings.rooms.items()}
     observe = fan_out(LineMetrics(registry), log_events)
     store = Store(settings.store_url, clock, observe)
     tokens = Tokens(load_secrets(settings))
@@ -55,7 +59,7 @@ async def open_gate(settings: Settings, *, clock: Clock, registry: CollectorRegi
         rooms[name] = LiveRoom(waiting, clock)
         await rooms[name].tick()
         await rooms[name].advance_draw()
-    return Gate(settings, clock, store, tokens, rooms, registry)
+    return Gate(settings, clock, store, tokens, rooms, registry, look, looks)
 
 
 def build_public_app(gate: Gate) -> web.Application:

@@ -128,7 +128,7 @@ class Door:
             )
         except ProxyError as error:
             # The shop's trouble must not cost a ticket or a pass that this request has just earned.
-            response = problems.answer(request, error)
+            response = problems.answer(request, error, self._gate.look)
             response.headers.extend((hdrs.SET_COOKIE, each) for each in set_cookies)
             return response
 

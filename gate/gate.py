@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from gate import problems
 from gate.http_metrics import HttpMetrics
+from gate.look import Look
 from waitroom.clock import Clock
 from waitroom.errors import StoreAway
 from waitroom.forecast import Flow
@@ -62,7 +63,10 @@ class LiveRoom:
 
 @dataclass(slots=True)
 class Gate:
-    """One gate process: what it knows and whom it speaks to."""
+    """One gate process: what it knows and whom it speaks to.
+
+    ``looks`` are the rooms' by name, ``look`` is that of pages which belong to no room.
+    """
 
     settings: Settings
     clock: Clock
@@ -70,6 +74,8 @@ class Gate:
     tokens: Tokens
     rooms: dict[str, LiveRoom]
     registry: CollectorRegistry
+    look: Look
+    looks: dict[str, Look]
     metrics: HttpMetrics = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +94,7 @@ class Gate:
                     raise web.HTTPMethodNotAllowed(request.method, methods)  # noqa: TRY301 - answered like all errors
                 response = await handler(request)
             except Exception as error:  # noqa: BLE001 - the table of problems is the one place for errors
-                response = problems.answer(request, error)
+                response = problems.answer(request, error, self.look)
                 if request.body_exists and not request.content.is_eof():
                     response.force_close()  # the rest of the body is unread
             self.metrics.answered(route, request.method, response.status, perf_counter() - started)

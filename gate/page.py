@@ -3,22 +3,17 @@
 import base64
 import gzip
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from gettext import NullTranslations
-from pathlib import Path
 from typing import Final
 
-from babel import Locale
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from gate.look import Look, our_look
+from gate.sources import read_script
+from waitroom.errors import BadSettings
 from waitroom.room import Room
 
-_HERE: Final = Path(__file__).parent
-_MODULES: Final = ("draw.js", "line.js", "face.js", "queue.js")
-"""In the order in which they need each other."""
+MOST_BYTES: Final = 13_700
+"""Of the compressed page; with its headers it fits into 14 KB, what a server may send before it hears back."""
 
 SECURE_HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
@@ -37,37 +32,49 @@ class Page:
     headers: Mapping[str, str]
 
 
-def render_page(room: Room, language: str = "en") -> Page:
-    """The waiting page of a room, ready to send; the query string is read by the page itself."""
-    script = _script()
+def render_page(room: Room, language: str = "en", look: Look | None = None) -> Page:
+    """The waiting page of a room, ready to send; the query string is read by the page itself.
+
+    Raises:
+        BadSettings: what the operator has added makes it too heavy.
+    """
+    look, script = look or our_look(), read_script()
     html = (
-        environment(language)
+        look.environment(language)
         .get_template("queue/waiting.html")
         .render(
             room=room.name,
-            title=room.title,
+            title=look.title(language, room.title),
+            own=look.own(language),
+            here="?",
             face="loading",
-            css=style(),
             script=script,
         )
     )
     body = html.encode()
+    packed = gzip.compress(body, mtime=0)
+    if len(packed) > MOST_BYTES:
+        raise BadSettings(
+            f"rooms.{room.name}: in {language!r} its page has {len(packed)} bytes, compressed; at most {MOST_BYTES} "
+            "show at once: make the logo, the texts or the templates smaller"
+        )
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
     headers = {
         **SECURE_HEADERS,
-        "Content-Security-Policy": content_security_policy(script),
+        "Content-Security-Policy": content_security_policy(look.style, script),
+        "Content-Language": language,
         "Cache-Control": "public, max-age=60",
-        "Vary": "Accept-Encoding",
+        "Vary": "Accept-Encoding, Accept-Language",
         "ETag": etag,
     }
-    return Page(body, gzip.compress(body, mtime=0), etag, headers)
+    return Page(body, packed, etag, headers)
 
 
-def content_security_policy(script: str = "") -> str:
-    """A policy that allows our style, this script and requests to this site, and nothing else."""
+def content_security_policy(style: str, script: str = "") -> str:
+    """A policy that allows this style, this script and requests to this site, and nothing else."""
     allowed = {
         "default-src": "'none'",
-        "style-src": _digest(style()),
+        "style-src": _digest(style),
         **({"script-src": _digest(script)} if script else {}),
         "img-src": "data:",
         "connect-src": "'self'",
@@ -76,49 +83,6 @@ def content_security_policy(script: str = "") -> str:
         "frame-ancestors": "'none'",
     }
     return "; ".join(f"{name} {value}" for name, value in allowed.items())
-
-
-@cache
-def environment(language: str) -> Environment:
-    """The templates in one language (so far without translations); all is escaped, a missing value fails."""
-    env = Environment(
-        loader=FileSystemLoader(_HERE.parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    translations, locale = NullTranslations(), Locale.parse(language)
-    env.install_gettext_translations(translations)  # type: ignore[attr-defined]
-
-    def plural(one: str, other: str) -> dict[str, str]:
-        """Both forms under the names that Intl.PluralRules gives them in this language."""
-        return {locale.plural_form(n): translations.ngettext(one, other, n) for n in range(200)}
-
-    env.globals.update(
-        plural=plural, language=language, direction="rtl" if locale.text_direction == "rtl" else "ltr"
-    )
-    return env
-
-
-@cache
-def style() -> str:
-    """The style sheet as it stands in the pages."""
-    return _lean((_HERE / "static" / "queue.css").read_text())
-
-
-@cache
-def _script() -> str:
-    """The page's modules as one, so that the first view is one answer; imports and exports fall away."""
-    whole = "".join(_lean((_HERE / "static" / name).read_text()) for name in _MODULES)
-    return re.sub(r"^(?:import .*;\n|export (?=const|function))", "", whole, flags=re.MULTILINE)
-
-
-def _lean(source: str) -> str:
-    """The source without indentation, blank lines and comment lines."""
-    lines = (line.strip() for line in source.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith(("//", "/*")))
 
 
 def _digest(text: str) -> str:

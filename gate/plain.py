@@ -6,16 +6,19 @@ the gate knocks again for the shopper.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlencode
 
-from babel.dates import format_datetime
+from babel import Locale
+from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
-from gate.page import SECURE_HEADERS, content_security_policy, environment, style
+from gate.languages import ENGLISH, Reader
+from gate.look import Look, our_look
+from gate.page import SECURE_HEADERS, content_security_policy
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.room import Line, Phase, Room, phase
 
@@ -37,6 +40,7 @@ class Scene:
         wait: the forecast, in seconds.
         answer: what a knock was just answered with.
         location: where a shopper who is let in goes.
+        base: the room's address, if it is not the usual one.
     """
 
     room: Room
@@ -49,7 +53,9 @@ class Scene:
     location: str = "/"
     hurdle: Hurdle | None = None
     store_away: bool = False
-    language: str = "en"
+    reader: Reader = ENGLISH
+    base: str = ""
+    look: Look = field(default_factory=our_look)
 
     @property
     def ahead(self) -> int | None:
@@ -57,17 +63,22 @@ class Scene:
         return None if self.position is None else self.position.ahead
 
     @property
+    def start(self) -> str:
+        """The room's address."""
+        return self.base or f"/waitroom/{self.room.name}"
+
+    @property
     def address(self) -> str:
         """This page's own address."""
         knock = {"knock": "1"} if isinstance(self.answer, AtDoor) else {}
-        return f"/waitroom/{self.room.name}?{urlencode({'plain': '1', **knock, 'next': self.next_path})}"
+        return f"{self.start}?{urlencode({'plain': '1', **knock, 'next': self.next_path})}"
 
 
-def plain_headers() -> dict[str, str]:
+def plain_headers(look: Look) -> dict[str, str]:
     """The headers of every plain page; it is one shopper's, so nobody keeps it."""
     return {
         **SECURE_HEADERS,
-        "Content-Security-Policy": content_security_policy(),
+        "Content-Security-Policy": content_security_policy(look.style),
         "Cache-Control": "no-store",
     }
 
@@ -75,15 +86,21 @@ def plain_headers() -> dict[str, str]:
 def render_plain(scene: Scene) -> str:
     """The page for this shopper at this moment."""
     face = _face(scene)
-    template = environment(scene.language).get_template("queue/plain.html")
+    language, look, refresh = scene.reader.language, scene.look, _refresh(face, scene)
+    template = look.environment(language).get_template("queue/plain.html")
     return template.render(
         scene=scene,
         room=scene.room.name,
-        title=scene.room.title,
-        css=style(),
+        title=look.title(language, scene.room.title),
+        own=look.own(language),
+        here=f"{scene.address}&",
         face=face,
-        refresh=_refresh(face, scene),
-        values={"time": _time(_next_change(scene), scene.language), "wait": _wait(face, scene)},
+        refresh=refresh,
+        values={
+            "time": _time(_next_change(scene), scene),
+            "wait": _wait(face, scene),
+            "seconds": _unit(refresh[0], "second", scene),
+        },
         people=_people(face, scene),
         countdown=_countdown(face, scene),
         facts=_facts(face, scene),
@@ -140,10 +157,12 @@ def _next_change(scene: Scene) -> int:
     return next((at for at in changes if at is not None and at > scene.now_ms), schedule.opens_at)
 
 
-def _time(at_ms: int, language: str) -> str:
-    """A time of day; the reader's own zone is not known here."""
-    when = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return f"{format_datetime(when, 'EEEE d MMMM, HH:mm', locale=language)} UTC"
+def _time(at_ms: int, scene: Scene) -> str:
+    """A day and a time of day; the reader's own zone is not known here."""
+    when, locale = datetime.fromtimestamp(at_ms / 1000, UTC), scene.reader.locale
+    day, time = format_date(when, "full", locale), format_time(when, "short", locale=locale)
+    both = str(get_datetime_format("medium", locale)).replace("'", "")
+    return f"{both.replace('{1}', day).replace('{0}', time)} UTC"
 
 
 def _countdown(face: str, scene: Scene) -> str:
@@ -166,14 +185,21 @@ def _wait(face: str, scene: Scene) -> str:
 
 
 def _unit(number: int, name: str, scene: Scene) -> str:
-    return format_unit(number, name, locale=scene.language)
+    return format_unit(number, name, locale=scene.reader.locale)
 
 
-def _people(face: str, scene: Scene) -> int | None:
-    """The count that stands big on the page: before this shopper at the door, or ahead in the line."""
-    if isinstance(scene.answer, AtDoor):
-        return scene.answer.before
-    return scene.ahead if face in _LINE else None
+def _number(value: int, scene: Scene) -> str:
+    return format_decimal(value, locale=scene.reader.locale)
+
+
+def _people(face: str, scene: Scene) -> tuple[str, str] | None:
+    """The count that stands big on the page, before this shopper at the door or in the line, and its plural form."""
+    count = (
+        scene.answer.before if isinstance(scene.answer, AtDoor) else scene.ahead if face in _LINE else None
+    )
+    if count is None:
+        return None
+    return _number(count, scene), Locale.parse(scene.reader.language, sep="-").plural_form(count)
 
 
 def _facts(face: str, scene: Scene) -> dict[str, str]:
@@ -187,9 +213,5 @@ def _facts(face: str, scene: Scene) -> dict[str, str]:
         "taking_part": (line.presale_size or joined) if face in {"presale", "drawing"} else None,
         "units": line.units_left if face in _SAFE else None,
     }
-    numbers = {
-        name: format_decimal(value, locale=scene.language)
-        for name, value in known.items()
-        if value is not None
-    }
-    return {**numbers, **({"opens": _time(scene.room.schedule.opens_at, scene.language)} if opens else {})}
+    numbers = {name: _number(value, scene) for name, value in known.items() if value is not None}
+    return {**numbers, **({"opens": _time(scene.room.schedule.opens_at, scene)} if opens else {})}

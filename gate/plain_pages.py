@@ -10,6 +10,7 @@ from yarl import URL
 from gate import shopper
 from gate.bodies import entropy_in, read_form
 from gate.gate import Gate, LiveRoom, no_store
+from gate.languages import choose, keep_choice
 from gate.paths import safe_next
 from gate.plain import Hurdle, Scene, plain_headers, render_plain
 from waitroom.answers import AtDoor, Entered
@@ -39,17 +40,21 @@ class PlainPages:
     def __init__(self, gate: Gate, room: LiveRoom) -> None:
         self._gate = gate
         self._room = room
+        self._look = gate.looks[room.name]
 
     async def page(self, request: web.Request) -> web.Response:
         """The page as it is for this shopper now; with ``knock=1`` it knocks for them first."""
         wanted = request.query.get("next") or _referred_next(request)
         ticket = shopper.find_ticket(self._gate, request, self._room.name)
-        scene = self._scene(ticket, wanted)
+        scene = replace(self._scene(ticket, wanted), reader=choose(request, self._look.languages))
         if scene.hurdle is None and request.query.get("hurdle") in {"signin", "once", "left", "spent"}:
             scene = replace(scene, hurdle=request.query["hurdle"])  # type: ignore[arg-type]
         if ticket is None or "knock" not in request.query:
-            return self._show(scene)
-        return await self._knock(request, scene)
+            response = self._show(scene)
+        else:
+            response = await self._knock(request, scene)
+        secure = shopper.is_secure(self._gate, request)
+        return keep_choice(request, response, self._look.languages, secure=secure)
 
     async def join(self, request: web.Request) -> web.Response:
         """Take a ticket, or with ``do=leave`` give it up; back to the page."""
@@ -113,12 +118,15 @@ class PlainPages:
             wait=expected,
             location=path,
             store_away=waiting.store_away,
+            look=self._look,
         )
 
     def _show(self, scene: Scene, headers: Mapping[str, str] | None = None) -> web.Response:
         if isinstance(scene.answer, Entered) and scene.answer.enter_at <= scene.now_ms:
             return web.Response(status=303, headers=no_store(Location=scene.location, **(headers or {})))
-        return web.Response(text=render_plain(scene), headers={**plain_headers(), **(headers or {})})
+        return web.Response(
+            text=render_plain(scene), headers={**plain_headers(self._look), **(headers or {})}
+        )
 
     def _back(
         self, form: Mapping[str, str], *, set_cookie: str = "", knock: str = "", hurdle: str = ""

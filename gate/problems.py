@@ -8,7 +8,9 @@ from typing import Any
 import structlog
 from aiohttp import hdrs, web
 
-from gate.page import SECURE_HEADERS, content_security_policy, environment, style
+from gate.languages import choose
+from gate.look import Look, our_look
+from gate.page import SECURE_HEADERS, content_security_policy
 from gate.paths import BadTarget
 from gate.proxy import BodyBroken, BodyStalled, ProxyError, UpgradeRefused, UpstreamRefused, UpstreamTimeout
 from waitroom import errors
@@ -29,6 +31,11 @@ class NoPass(Exception):
     def __init__(self, waiting_room: str, detail: str = "this path needs a pass") -> None:
         super().__init__(detail)
         self.waiting_room = waiting_room
+
+
+def _(text: str) -> str:
+    """Mark a text that stands on pages; it is translated there, and stays English in documents for programs."""
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +69,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotCalled: Problem(425, "not-called", "Not called yet", ("ahead",), _SOON),
     errors.StoreAway: Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON),
     NoPass: Problem(429, "waiting-room", "Wait in the waiting room first", ("waiting_room",), _SOON),
-    UpgradeRefused: Problem(501, "no-upgrade", "The gate speaks HTTP alone"),
-    UpstreamTimeout: Problem(504, "shop-timeout", "The shop takes too long", (), _LATER),
-    UpstreamRefused: Problem(502, "shop-unreachable", "The shop cannot be reached", (), _LATER),
+    UpgradeRefused: Problem(501, "no-upgrade", _("The gate speaks HTTP alone")),
+    UpstreamTimeout: Problem(504, "shop-timeout", _("The shop takes too long"), (), _LATER),
+    UpstreamRefused: Problem(502, "shop-unreachable", _("The shop cannot be reached"), (), _LATER),
     BodyStalled: Problem(408, "body-stalled", "The request stopped in the middle"),
     BodyBroken: Problem(400, "body-broken", "The request's body is malformed"),
     web.HTTPForbidden: Problem(403, "forbidden", "Refused"),
@@ -74,20 +81,20 @@ PROBLEMS: dict[type[Exception], Problem] = {
     web.HTTPMisdirectedRequest: Problem(421, "misdirected-request", "Another host is meant"),
 }
 _DETAILS: dict[type[Exception], str] = {
-    UpgradeRefused: "Other protocols, such as WebSocket, do not pass this gate.",
-    UpstreamTimeout: "The shop did not answer in time. Your place and your visit are safe; try again.",
-    UpstreamRefused: "The shop did not answer. Your place and your visit are safe; try again.",
+    UpgradeRefused: _("Other protocols, such as WebSocket, do not pass this gate."),
+    UpstreamTimeout: _("The shop did not answer in time. Your place and your visit are safe; try again."),
+    UpstreamRefused: _("The shop did not answer. Your place and your visit are safe; try again."),
     BodyStalled: "The body did not arrive in time; send it again.",
     BodyBroken: "The body ended early or is not well-formed; send it again.",
 }
 _FAULT = Problem(500, "fault", "Something went wrong here")
 
 
-def answer(request: web.BaseRequest, error: Exception) -> web.Response:
+def answer(request: web.BaseRequest, error: Exception, look: Look | None = None) -> web.Response:
     """The answer to an error: a page for a browser on a shop's path, a problem document for everyone else."""
     problem, detail, headers = _describe(error)
     if problem.status >= 500 and isinstance(error, ProxyError) and wants_page(request):
-        return _page(problem, detail, headers)
+        return _page(request, problem, detail, headers, look or our_look())
     document = {
         "type": TYPES + problem.slug,
         "title": problem.title,
@@ -124,11 +131,16 @@ def _describe(error: Exception) -> tuple[Problem, str, Mapping[str, str]]:
     return _FAULT, "The fault is noted; nothing of yours is lost. Please try again.", {}
 
 
-def _page(problem: Problem, detail: str, headers: Mapping[str, str]) -> web.Response:
+def _page(
+    request: web.BaseRequest, problem: Problem, detail: str, headers: Mapping[str, str], look: Look
+) -> web.Response:
     html = (
-        environment("en")
+        look.environment(choose(request, look.languages).language)
         .get_template("queue/trouble.html")
-        .render(title=problem.title, detail=detail, status=problem.status, css=style())
+        .render(title=problem.title, detail=detail, status=problem.status)
     )
-    policy = {"Content-Security-Policy": content_security_policy(), hdrs.CACHE_CONTROL: "no-store"}
+    policy = {
+        "Content-Security-Policy": content_security_policy(look.style),
+        hdrs.CACHE_CONTROL: "no-store",
+    }
     return web.Response(text=html, status=problem.status, headers={**SECURE_HEADERS, **policy, **headers})

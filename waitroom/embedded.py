@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from waitroom.errors import StoreAway
+from waitroom.settings import STORE_HOST
 
 OLDEST = 7
 """The oldest major version, of Valkey or Redis, that runs the scripts of the line."""
@@ -26,9 +27,8 @@ OLDEST = 7
 LOG = "store.log"
 """The server's log, in its folder."""
 
-_HOST = "127.0.0.1"
 _SAFE = {
-    "bind": _HOST,
+    "bind": STORE_HOST,
     "protected-mode": "yes",
     "unixsocketperm": "700",
     "appendonly": "yes",
@@ -87,7 +87,7 @@ class Store:
     @property
     def url(self) -> str:
         """Where the store listens, as redis-py writes it."""
-        return f"unix://{self.unixsocket}" if self.unixsocket else f"redis://{_HOST}:{self.port}/0"
+        return f"unix://{self.unixsocket}" if self.unixsocket else f"redis://{STORE_HOST}:{self.port}/0"
 
     def start(self) -> None:
         """Start the server; returns once it answers.
@@ -130,7 +130,7 @@ class Store:
 
     def _answers(self) -> bool:
         family = socket.AF_UNIX if self.unixsocket else socket.AF_INET
-        address = str(self.unixsocket) if self.unixsocket else (_HOST, self.port)
+        address = str(self.unixsocket) if self.unixsocket else (STORE_HOST, self.port)
         with socket.socket(family) as connection, suppress(OSError):
             connection.settimeout(1)
             connection.connect(address)

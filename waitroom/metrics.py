@@ -17,64 +17,23 @@ class LineMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry, clock: Clock | None = None) -> None:
-        self._monotonic = (clock or Clock()).monotonic
-        self._read_at: dict[str, float] = {}
-        room = ["room"]
+        self._gauges = _LineGauges(registry, clock or Clock())
 
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"waitroom_{name}", text, room, registry=registry)
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"waitroom_{name}", text, labels, registry=registry)
 
-        self._line = {
-            "issued": gauge("issued_tickets", "Tickets issued so far, by all gates."),
-            "called": gauge("called_places", "Places called so far."),
-            "waiting": gauge("waiting_places", "Places issued and not called yet."),
-            "coming": gauge("coming_places", "Places called within the lead time that have not knocked."),
-            "at_door": gauge("door_places", "Places at the door."),
-            "visits": gauge("visits", "Visits in the shop now."),
-            "entries": gauge("entries", "Entries so far, by all gates."),
-            "show_rate": gauge("show_ratio", "Share of called places that come within the lead time."),
-            "entering_per_minute": gauge("entering_per_minute", "Entries a minute, as measured lately."),
-            "units_left": gauge("units_left", "Units neither sold nor held, as the shop says."),
-            "units_held": gauge("units_held", "Units in baskets, as the shop says."),
-        }
-        self._rate = gauge("rate_per_minute", "Most entries a minute, as set.")
-        self._capacity = gauge("capacity_visits", "Most visits at once, as set; +Inf for no limit.")
-        self._burst = gauge("burst_entries", "Entries allowed back to back, as set.")
-        self._phase = Gauge(
-            "waitroom_phase", "1 for the phase the room is in.", ["room", "phase"], registry=registry
-        )
-        self._age = gauge(
-            "state_age_seconds", "Time since the line was last read; the public state is as old."
-        )
+        def histogram(name: str, text: str, label: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"waitroom_{name}", text, [label], buckets=buckets, registry=registry)
+
         self._store_up = Gauge("waitroom_store_up", "Whether the store answers this gate.", registry=registry)
         self._store_up.set(1)
-        self._joins = Counter(
-            "waitroom_joins",
-            "Joins answered: new tickets, or known ones.",
-            ["room", "result"],
-            registry=registry,
-        )
-        self._batch = Histogram(
-            "waitroom_join_batch_size", "Joins in one script call.", room, buckets=_BATCH, registry=registry
-        )
-        self._knocks = Counter("waitroom_knocks", "Knocks by answer.", ["room", "result"], registry=registry)
-        self._entries = Counter("waitroom_entered", "Places let in by this gate.", room, registry=registry)
-        self._left = Counter(
-            "waitroom_left", "Visits ended early through this gate.", room, registry=registry
-        )
-        self._scripts = Histogram(
-            "waitroom_script_seconds",
-            "Time of a verb's script call.",
-            ["verb"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._failed = Counter(
-            "waitroom_script_failures",
-            "Script calls that the store did not answer.",
-            ["verb"],
-            registry=registry,
-        )
+        self._joins = counter("joins", "Joins answered: new tickets, or known ones.", "room", "result")
+        self._batch = histogram("join_batch_size", "Joins in one script call.", "room", _BATCH)
+        self._knocks = counter("knocks", "Knocks by answer.", "room", "result")
+        self._entered = counter("entered", "Places let in by this gate.", "room")
+        self._left = counter("left", "Visits ended early through this gate.", "room")
+        self._scripts = histogram("script_seconds", "Time of a verb's script call.", "verb", _SECONDS)
+        self._failed = counter("script_failures", "Script calls that the store did not answer.", "verb")
 
     def __call__(self, event: events.Event) -> None:
         """Take one event into account."""
@@ -90,11 +49,11 @@ class LineMetrics:
             case events.Knocked(room, result):
                 self._knocks.labels(room, result).inc()
             case events.Entered(room):
-                self._entries.labels(room).inc()
+                self._entered.labels(room).inc()
             case events.Left(room):
                 self._left.labels(room).inc()
             case events.LineRead(room, line, phase):
-                self._show(room, line, phase)
+                self._gauges.show(room, line, phase)
             case events.StoreLost():
                 self._store_up.set(0)
             case events.StoreFound():
@@ -102,11 +61,44 @@ class LineMetrics:
             case _:
                 pass
 
-    def _show(self, room: Room, line: Line, phase: Phase) -> None:
+
+class _LineGauges:
+    """What the line says, for each room, as last read."""
+
+    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
+        self._monotonic = clock.monotonic
+        self._read_at: dict[str, float] = {}
+
+        def gauge(name: str, text: str, *more: str) -> Gauge:
+            return Gauge(f"waitroom_{name}", text, ["room", *more], registry=registry)
+
+        self._of_line = {
+            "issued": gauge("issued_tickets", "Tickets issued so far, by all gates."),
+            "called": gauge("called_places", "Places called so far."),
+            "waiting": gauge("waiting_places", "Places issued and not called yet."),
+            "coming": gauge("coming_places", "Places called within the lead time that have not knocked."),
+            "at_door": gauge("door_places", "Places at the door."),
+            "visits": gauge("visits", "Visits in the shop now."),
+            "entries": gauge("entries", "Entries so far, by all gates."),
+            "show_rate": gauge("show_ratio", "Share of called places that come within the lead time."),
+            "entering_per_minute": gauge("entering_per_minute", "Entries a minute, as measured lately."),
+            "units_left": gauge("units_left", "Units neither sold nor held, as the shop says."),
+            "units_held": gauge("units_held", "Units in baskets, as the shop says."),
+        }
+        self._rate = gauge("rate_per_minute", "Most entries a minute, as set.")
+        self._capacity = gauge("capacity_visits", "Most visits at once, as set; +Inf for no limit.")
+        self._burst = gauge("burst_entries", "Entries allowed back to back, as set.")
+        self._phase = gauge("phase", "1 for the phase the room is in.", "phase")
+        self._age = gauge(
+            "state_age_seconds", "Time since the line was last read; the public state is as old."
+        )
+
+    def show(self, room: Room, line: Line, phase: Phase) -> None:
+        """Take over a line that was read just now."""
         if room.name not in self._read_at:
             self._age.labels(room.name).set_function(lambda: self._monotonic() - self._read_at[room.name])
         self._read_at[room.name] = self._monotonic()
-        for name, gauge in self._line.items():
+        for name, gauge in self._of_line.items():
             value = getattr(line, name)
             gauge.labels(room.name).set(float("nan") if value is None else value)
         self._rate.labels(room.name).set(room.pace.rate)

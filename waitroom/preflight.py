@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from waitroom.errors import BadSettings, StoreAway
-from waitroom.settings import Settings
+from waitroom.settings import STORE_HOST, Settings
 
 _PATIENCE_S = 3
 
@@ -16,20 +16,23 @@ def check_ports(settings: Settings) -> None:
     Raises:
         BadSettings: naming the port, the reason and the variable.
     """
-    ports = {"GATE_PORT": settings.gate_port, "OPERATOR_PORT": settings.operator_port}
+    ports = {
+        "GATE_PORT": (settings.host, settings.gate_port),
+        "OPERATOR_PORT": (settings.host, settings.operator_port),
+    }
     if not settings.upstream:
-        ports["SHOP_PORT"] = settings.shop_port
+        ports["SHOP_PORT"] = settings.host, settings.shop_port
     if not settings.redis_url:
-        ports["STORE_PORT"] = settings.store_port
+        ports["STORE_PORT"] = STORE_HOST, settings.store_port
     with ExitStack() as held:
-        for variable, port in ports.items():
+        for variable, (host, port) in ports.items():
             listener = held.enter_context(socket.socket())
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listener.bind((settings.host, port))
+                listener.bind((host, port))
                 listener.listen()
             except OSError as error:
-                reason = f"port {port} of {settings.host} cannot be used: {error.strerror}"
+                reason = f"port {port} of {host} cannot be used: {error.strerror}"
                 raise BadSettings(f"{reason}; {variable} sets another") from None
 
 

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from waitroom.appearance import Colours, Language, Texts
 from waitroom.errors import BadSettings
 from waitroom.room import Pace, Room, Schedule
 
@@ -34,6 +35,8 @@ DRAND_RELAYS = ("https://api.drand.sh", "https://api2.drand.sh", "https://api3.d
 
 DRAND_SECONDS = 75
 """The least time to draw by beacon: its round comes a minute after the presale, then it must be fetched."""
+STORE_HOST = "127.0.0.1"
+"""Where the store that comes along listens, wherever the others do."""
 
 # Environment variable -> setting. Everything else of a room is set in waitroom.toml.
 ENVIRONMENT = {
@@ -87,6 +90,10 @@ class RoomSettings(BaseModel):
     protect: tuple[SitePath, ...] = ("/",)
     sign_in: SitePath = "/account/sign-in"
     stock: SitePath | None = None
+    logo: Path | None = None
+    colours: Colours = Colours()
+    colours_dark: Colours = Colours()
+    texts: dict[Language, Texts] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _times_in_order(self) -> "RoomSettings":
@@ -167,6 +174,7 @@ class Settings(BaseModel):
     upstream: str = Field(default="", pattern=r"^(https?://[^/\s]+)?$")
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    templates: Path | None = None
     rooms: dict[RoomName, RoomSettings] = Field(default={"mi-launch": MI_LAUNCH}, min_length=1)
 
     @field_validator("rooms")
@@ -183,12 +191,12 @@ class Settings(BaseModel):
     @property
     def store_url(self) -> str:
         """Address of the store: ``REDIS_URL``, or the embedded one's."""
-        return self.redis_url or f"redis://127.0.0.1:{self.store_port}/0"
+        return self.redis_url or f"redis://{STORE_HOST}:{self.store_port}/0"
 
     @property
     def upstream_url(self) -> str:
         """Address of the shop behind the gate."""
-        return self.upstream or f"http://127.0.0.1:{self.shop_port}"
+        return self.upstream or f"http://{self.host}:{self.shop_port}"
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None = None) -> Settings:

@@ -3,12 +3,11 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from waitroom import beacon, draw
-from waitroom.line import WaitingRoom
 from waitroom.presale import Commitment, randomness
-from waitroom.room import JOINABLE, Line, Pace
+from waitroom.room import JOINABLE, Line, Pace, Phase, Room
 
 NEAR_S = 2
 FAR_S = 20
@@ -23,7 +22,21 @@ class State:
     built_at: int
 
 
-def build_state(waiting_room: WaitingRoom, now_ms: int) -> State:
+class Watched(Protocol):
+    """What the document tells of: a waiting room, or one that is made up for a preview."""
+
+    @property
+    def room(self) -> Room: ...  # noqa: D102 - as in WaitingRoom
+    @property
+    def line(self) -> Line: ...  # noqa: D102
+    @property
+    def commitment(self) -> Commitment: ...  # noqa: D102
+    @property
+    def store_away(self) -> bool: ...  # noqa: D102
+    def phase(self) -> Phase: ...  # noqa: D102
+
+
+def build_state(waiting_room: Watched, now_ms: int) -> State:
     """The state of a room as last read. Times are epoch ms, rates a minute.
 
     ``store_away`` says that the line could not be read just now: what stands here is the last that is known.

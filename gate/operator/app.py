@@ -12,6 +12,7 @@ from gate.gate import GATE, Gate, Handler
 from gate.operator.api import OperatorApi
 from gate.operator.console import Console
 from gate.operator.health import Health
+from gate.operator.preview import Previews
 from gate.operator.session import Sessions
 
 _STATIC = Path(__file__).parent / "static"
@@ -36,6 +37,7 @@ def build_operator_app(gate: Gate) -> web.Application:
     Health(gate).add_routes(app)
     OperatorApi(gate, sessions).add_routes(app)
     Console(gate, sessions).add_routes(app)
+    Previews(gate, sessions).add_routes(app)
     app.router.add_static("/static", _STATIC)
     app.router.add_route("*", "/{path:(?s:.*)}", gate.endpoint("operator_other", {"*": _nothing}))
     app.on_response_prepare.append(_add_headers)
@@ -68,7 +70,8 @@ async def _nothing(_request: web.Request) -> web.StreamResponse:
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)  # a preview has the policy of the page it shows
 
 
 def _name(host: str) -> str:

@@ -7,9 +7,9 @@ from aiohttp import hdrs, web
 
 from gate.bodies import read_form, read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
+from gate.look import our_look
 from gate.operator.orders import describe_pace
 from gate.operator.session import Sessions
-from gate.page import environment
 from gate.problems import wants_page
 from waitroom.errors import StoreAway, TokenExpired, TokenInvalid
 
@@ -39,7 +39,7 @@ class Console:
         except TokenInvalid as error:
             if not wants_page(request):
                 raise
-            return _no_link(error)
+            return no_link(error)
         live = self._find(request.match_info.get("room"))
         room = live.waiting.room
         rooms = {name: each.waiting.room.title for name, each in self._gate.rooms.items()}
@@ -51,7 +51,7 @@ class Console:
         try:
             self._sessions.check_code(code)
         except TokenInvalid as error:
-            return _no_link(error, code)
+            return no_link(error, code)
         return _page("sign_in", code=code)
 
     async def sign_in(self, request: web.Request) -> web.Response:
@@ -67,7 +67,7 @@ class Console:
         try:
             link = self._sessions.check_code(code)
         except TokenInvalid as error:
-            return _no_link(error, code)
+            return no_link(error, code)
         try:
             session = await self._sessions.open(link, form.get("name", ""))
         except TokenInvalid:
@@ -94,7 +94,7 @@ class Console:
         )
 
 
-def _no_link(error: TokenInvalid, code: str = "") -> web.Response:
+def no_link(error: TokenInvalid, code: str = "") -> web.Response:
     """How to get a link, and what is wrong with the one at hand."""
     return _page(
         "help", 401, trouble="expired" if isinstance(error, TokenExpired) else "invalid" if code else ""
@@ -102,5 +102,5 @@ def _no_link(error: TokenInvalid, code: str = "") -> web.Response:
 
 
 def _page(name: str, status: int = 200, **context: Any) -> web.Response:  # noqa: ANN401 - a template's values
-    html = environment("en").get_template(f"operator/{name}.html").render(**context)
+    html = our_look().environment("en").get_template(f"operator/{name}.html").render(**context)
     return web.Response(text=html, status=status, content_type="text/html", headers=no_store())

@@ -4,13 +4,15 @@ import { aheadOf, waitFor } from "./line.js";
 
 const T = JSON.parse(document.getElementById("texts").textContent);
 const page = document.documentElement.lang;
-const language = navigator.languages.find((name) => name.split("-")[0] === page) ?? page; // en-GB on an English page
+const language = navigator.languages.find((name) => name.split("-")[0] === page.split("-")[0]) ?? page; // en-GB on an English page
 const numbers = new Intl.NumberFormat(language);
+const twoDigits = new Intl.NumberFormat(language, { minimumIntegerDigits: 2 });
 const ago = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const plurals = new Intl.PluralRules(language);
 const SAFE = ["presale", "drawing", "placed", "waiting", "unknown", "held", "paused"];
 const LINE = ["waiting", "unknown", "held", "paused"];
 
+const own = (text) => T.own[text] ?? text; // what the operator says, in this language where they have said it
 const fill = (text, values) => text.replace(/{(\w+)}/g, (whole, name) => values[name] ?? whole);
 const unit = (name) => new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "long" });
 
@@ -38,7 +40,7 @@ function countdown(left) {
   if (s >= 172_800) return unit("day").format(Math.floor(s / 86_400));
   const parts = [Math.floor(s / 3600), Math.floor(s / 60) % 60, s % 60];
   const shown = parts[0] ? parts : parts.slice(1);
-  return shown.map((part, i) => (i || shown.length === 2 ? String(part).padStart(2, "0") : part)).join(":");
+  return shown.map((part, i) => (i || shown.length === 2 ? twoDigits : numbers).format(part)).join(":");
 }
 
 /** The face for what is known: the shopper's own standing goes before the room's phase only at the door. */
@@ -95,8 +97,8 @@ export function describe(me, now) {
   const [number, label] = figure(face, me, now);
   const notices = [
     me.away && (ticket ? T.away : T.away_new),
-    face === "paused" && state.reason && fill(T.reason, { reason: state.reason }),
-    state?.notice,
+    face === "paused" && state.reason && fill(T.reason, { reason: own(state.reason) }),
+    own(state?.notice),
   ];
   return {
     face, title, number, label, lead: fill(lead, { wait, time: at ? time(at, now) : "" }), notice: notices.find(Boolean),

@@ -3,9 +3,9 @@
 import { JOINABLE, aheadOf, nextLook, placeOf, soonest } from "./line.js";
 import { describe, paint } from "./face.js";
 import { hex } from "./draw.js";
+import { followChoice } from "./language.js";
 
-const room = document.body.dataset.room;
-const base = `/waitroom/${room}`;
+const base = location.pathname;
 const next = onThisSite(new URLSearchParams(location.search).get("next"));
 const me = { state: null, ticket: null, place: null, door: null, entry: null, hurdle: null, away: false, readAt: 0 };
 let offset = -Infinity; // server time minus this page's monotonic clock: a wrong clock on the device changes nothing
@@ -189,5 +189,7 @@ document.addEventListener("visibilitychange", () => {
 addEventListener("online", run);
 addEventListener("pageshow", (event) => { if (event.persisted) { me.entry = null; run(); } });
 
-run();
-tick();
+if (!followChoice()) {
+  run();
+  tick();
+}

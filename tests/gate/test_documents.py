@@ -34,7 +34,7 @@ async def test_the_page_is_the_same_for_everyone_and_compressed_once(front: Fron
     assert "Content-Encoding" not in plain.headers
     assert gzip.decompress(packed.body) == plain.body
     assert packed.headers["Cache-Control"] == "public, max-age=60"
-    assert packed.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["Vary"] == "Accept-Encoding, Accept-Language"
     assert "Set-Cookie" not in packed.headers
     held = await shopper.get(BASE, {"If-None-Match": packed.headers["ETag"]})
     assert (held.status, held.body) == (304, b"")

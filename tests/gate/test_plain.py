@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestServer
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser, expect
 
+from gate.look import our_look
 from gate.page import render_page
 from gate.plain import Scene, plain_headers, render_plain
 from waitroom.answers import AtDoor, Entered, Position
@@ -115,7 +116,7 @@ def test_next_cannot_become_markup() -> None:
 
 def test_plain_page_is_kept_by_no_cache() -> None:
     """It is one shopper's page, and it allows no script at all."""
-    headers = plain_headers()
+    headers = plain_headers(our_look())
     assert headers["Cache-Control"] == "no-store"
     assert "script-src" not in headers["Content-Security-Policy"]
 
@@ -131,7 +132,7 @@ async def test_browser_without_javascript_is_led_through_the_line(browser: Brows
             answer = render_page(ROOM)
             return web.Response(body=answer.body, headers=answer.headers)
         shown = replace(scene, position=SCENE.position) if posted else scene
-        return web.Response(text=render_plain(shown), headers=plain_headers())
+        return web.Response(text=render_plain(shown), headers=plain_headers(our_look()))
 
     async def join(request: web.Request) -> web.Response:
         posted.append({name: str(value) for name, value in (await request.post()).items()})

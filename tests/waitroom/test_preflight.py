@@ -49,6 +49,15 @@ def test_two_that_want_the_same_port_are_found_out(free_ports: list[int]) -> Non
         check_ports(_settings(ports | {"SHOP_PORT": ports["GATE_PORT"]}))
 
 
+def test_the_store_listens_on_this_machine_whatever_address_the_others_have(
+    free_ports: list[int], taken: int
+) -> None:
+    """Its port is looked at where it will listen."""
+    ports = dict(zip(VARIABLES, free_ports, strict=True)) | {"STORE_PORT": taken}
+    with pytest.raises(BadSettings, match=rf"^port {taken} of 127.0.0.1 .*in use; STORE_PORT sets another$"):
+        check_ports(_settings(ports, host="127.0.0.2"))
+
+
 def test_ports_of_parts_that_run_elsewhere_do_not_matter(free_ports: list[int], taken: int) -> None:
     """With a store and a shop of one's own, theirs may be taken: by them."""
     ports = dict(zip(VARIABLES, [*free_ports[:2], taken, taken], strict=True))

@@ -42,6 +42,13 @@ def test_without_anything_set_it_is_the_sale_this_is_built_for(
     assert settings.upstream_url == "http://127.0.0.1:8002"
 
 
+def test_the_shop_that_comes_along_is_asked_where_it_listens(config: Path) -> None:
+    """At the host that gate, operator and shop share; the store stays on this machine."""
+    settings = load(config, 'host = "192.0.2.7"')
+    assert settings.upstream_url == "http://192.0.2.7:8002"
+    assert settings.store_url == "redis://127.0.0.1:6399/0"
+
+
 def test_the_environment_goes_over_the_file(config: Path) -> None:
     """What a variable does not set is taken from the file; an empty variable sets nothing."""
     text = 'gate_port = 9000\nshop_port = 9002\nopens_in = 5\n[rooms.tea]\ntitle = "Tea"\n'
@@ -134,6 +141,9 @@ BAD_FILES = [
         "rooms.mi.visit_seconds = 0.5: input should be greater than or equal",
     ),
     ("[rooms.mi]\nopens_at = 2015-05-19T12:00:00", "rooms.mi.opens_at = .*: input should have timezone info"),
+    ("[rooms.mi]\ncolours = { ink = 'red' }", "rooms.mi.colours.ink = 'red': string should match pattern"),
+    ("[rooms.mi.texts.Deutsch]", r"rooms.mi.texts.Deutsch.\[key\] = 'Deutsch': string should match pattern"),
+    ("[rooms.mi.texts.de]\nLeave = 1", "rooms.mi.texts.de.Leave = 1: input should be a valid string"),
     ("[rooms.mi]\nprotect = ['sale']", r"rooms.mi.protect.0 = 'sale': string should match pattern '\^/"),
     ("[rooms.mi]\nsign_in = '//evil\\x'", "rooms.mi.sign_in = .*: string should match pattern"),
     (

@@ -74,9 +74,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(store_url: str, folder: Path, clock: Clock) -> AsyncIterator[Desk]:
+async def open_desk(
+    store_url: str, folder: Path, clock: Clock, templates: Path | None = None
+) -> AsyncIterator[Desk]:
     """A gate with two rooms, open since this moment, and its operator's listener."""
-    settings = Settings(redis_url=store_url, data=folder, opens_in=0, rooms=TWO_ROOMS)
+    settings = Settings(redis_url=store_url, data=folder, opens_in=0, rooms=TWO_ROOMS, templates=templates)
     gate = await open_gate(settings, clock=clock, registry=CollectorRegistry())
     async with (
         aclosing(gate.store),
