@@ -332,6 +332,22 @@ async def test_a_pause_keeps_the_door_and_gives_everyone_time_to_come_back(sale:
     assert waiting.line.at_door == 0
 
 
+async def test_a_pause_keeps_those_on_their_way(sale: Sale) -> None:
+    """However long it is, they do not lapse in it; when it ends they have the lead time anew, and no longer."""
+    waiting = await sale.gate(rate=60, capacity=1)
+    await crowd(waiting, 3)
+    await sale.later(waiting, 250)
+    assert waiting.line.coming == 2
+    await waiting.hold(Hold.PAUSE, by="olga")
+    await sale.later(waiting, 3_600_000)
+    assert (waiting.line.coming, waiting.line.show_rate) == (2, 1)
+    await waiting.hold(Hold.RESUME, by="olga")
+    await sale.later(waiting, 5_999)
+    assert (waiting.line.called, waiting.line.coming) == (2, 2)
+    await sale.later(waiting, 1)
+    assert waiting.line.show_rate < 1
+
+
 async def test_a_change_of_pace_is_recorded_field_by_field(sale: Sale) -> None:
     """And counts from the next knock on; no limit is an empty text."""
     waiting = await sale.gate(rate=60, capacity=5, burst=2)

@@ -109,6 +109,30 @@ async def test_a_gate_follows_the_draw_that_is_settled(sale: Sale) -> None:
     ]
 
 
+async def test_the_first_to_come_after_the_presale_fixes_its_list(sale: Sale) -> None:
+    """Before a latecomer has a number the list is frozen, so no gate counts them among those who are drawn."""
+    waiting = await sale.gate(opens_in=OPENS_IN)
+    await crowd(waiting, 3)
+    sale.clock.advance(CLOSES_MS)
+    late = (await waiting.join(entropy(99))).ticket
+    await waiting.tick()
+    assert await waiting.advance_draw()
+    assert waiting.line.presale_size == 3
+    assert waiting.position(late).place == late.number == 3
+
+
+async def test_a_size_that_the_store_has_lost_is_told_to_it(sale: Sale) -> None:
+    """The list stays fixed as it was: a gate that saw it gives it back before anyone counts the leaves again."""
+    waiting = await sale.gate(opens_in=OPENS_IN)
+    await crowd(waiting, 3)
+    await sale.later(waiting, CLOSES_MS)
+    assert await waiting.advance_draw()
+    sale.redis.hdel(waiting.keys.line, "presale_size")
+    sale.redis.append(waiting.keys.roll, b"\x07" * 32)
+    await waiting.tick()
+    assert sale.redis.hget(waiting.keys.line, "presale_size") == b"3"
+
+
 async def test_a_presale_that_nobody_came_to_is_drawn_all_the_same(sale: Sale) -> None:
     """The sale opens, and the first to come is the first in line."""
     waiting = await sale.gate(opens_in=OPENS_IN)
