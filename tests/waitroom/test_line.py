@@ -257,6 +257,19 @@ async def test_a_presale_ticket_can_be_given_back(sale: Sale) -> None:
 # ---- Visits
 
 
+async def test_activity_shortens_no_visit(sale: Sale) -> None:
+    """Whoever entered for a minute has it, also when the operator has made visits shorter since."""
+    waiting = await sale.gate(visit_seconds=60, visit_longest_seconds=120)
+    (ticket,) = await crowd(waiting, 1)
+    await sale.later(waiting, 250)
+    entered = await enter(waiting, ticket)
+    pace = replace(waiting.room.pace, visit_ms=5_000, visit_longest_ms=10_000)
+    await waiting.tune(pace, by="olga")
+    waiting.visits.touch(Pass("mi-launch", 0, 0, entered.enter_at, entered.expires_at))
+    await waiting.visits.extend()
+    assert await waiting.knock(ticket) == entered
+
+
 async def test_an_active_visitor_stays_up_to_the_longest_visit(sale: Sale) -> None:
     """The spot is theirs for as long as the pass says, and not a moment longer."""
     waiting = await sale.gate(visit_seconds=10, visit_longest_seconds=25)
