@@ -19,7 +19,7 @@ from waitroom.preflight import check_ports, check_store
 from waitroom.processes import Processes, Say, read_procfile
 from waitroom.settings import Settings, load_secrets, load_settings
 from waitroom.verify.command import verify as verify_sale
-from waitroom.welcome import banner, sign_in_link, wait_until_ready
+from waitroom.welcome import banner, check_operator, sign_in_link, wait_until_ready
 
 PROCFILE = Path("Procfile")
 
@@ -50,6 +50,7 @@ def run() -> None:
 
         if wrong := processes.run(greet):
             raise WaitroomError(wrong)
+        typer.echo(f"stopped; the data is in {settings.data}/")
 
 
 @app.command()
@@ -70,6 +71,7 @@ def operator() -> None:
     """Print a fresh link that signs the operator in: good once, for ten minutes."""
     with _errors_in_one_line():
         settings = load_settings()
+        check_operator(settings)
         typer.echo(sign_in_link(settings, load_secrets(settings), Clock()))
 
 
@@ -79,7 +81,9 @@ def rehearse(
     gate: Annotated[str, typer.Option(help="Address of the gate; this machine's if left out.")] = "",
     room: Annotated[str, typer.Option(help="The room; the first of the settings if left out.")] = "",
     seed: Annotated[int | None, typer.Option(help="Of all that is left to chance.")] = None,
-    minutes: Annotated[float, typer.Option(min=0, help="Stop so long after the opening.")] = 3,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Stop so long after the opening, or the start if it is open.")
+    ] = 3,
 ) -> None:
     """Play a whole sale against the system that runs, and judge it by what the shoppers saw."""
     from waitroom.rehearsal import command  # noqa: PLC0415 - the other commands need no HTTP client

@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from waitroom.clock import Clock
+from waitroom.errors import WaitroomError
 from waitroom.processes import Say
 from waitroom.room import Phase
 from waitroom.settings import Settings
@@ -46,6 +47,19 @@ def wait_until_ready(settings: Settings, say: Say, stopping: Event) -> bool:
         if stopping.wait(_LOOK_S):
             return False
     return True
+
+
+def check_operator(settings: Settings) -> None:
+    """See that a gate listens where a sign-in link would lead.
+
+    Raises:
+        WaitroomError: nothing answers there.
+    """
+    if _get(settings.host, settings.operator_port, "/healthz") is None:
+        raise WaitroomError(
+            f"nothing answers at http://{settings.host}:{settings.operator_port}; "
+            "give the same OPERATOR_PORT and WAITROOM_DATA as to make run"
+        )
 
 
 def sign_in_link(settings: Settings, secrets: tuple[str, ...], clock: Clock) -> str:

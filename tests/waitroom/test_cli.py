@@ -131,6 +131,7 @@ def test_a_run_says_where_everything_is_and_ends_well(place: Path) -> None:
     assert Tokens(secrets).read_operator(code, "sign-in", Clock().now_ms())
     assert (place / ".waitroom" / "secrets").stat().st_mode & 0o777 == 0o600
     assert not any(secret in result.output for secret in secrets)
+    assert result.output.endswith("stopped; the data is in .waitroom/\n")
     check_ports(settings)
 
 
@@ -261,13 +262,24 @@ def test_no_store_is_started_beside_another(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_operator_gets_a_fresh_link() -> None:
-    """It is signed with the secrets of this place, which are made if it is the first command."""
-    result = _invoke("operator")
+    """It is signed with the secrets of this place."""
+    with _running({}):
+        result = _invoke("operator")
     assert result.exit_code == 0
     settings = load_settings(os.environ)
     address, _, code = result.output.strip().partition("?code=")
     assert address == f"http://127.0.0.1:{settings.operator_port}/sign-in"
     assert Tokens(load_secrets(settings)).read_operator(code, "sign-in", Clock().now_ms())
+
+
+def test_without_a_gate_there_is_no_link(place: Path) -> None:
+    """One line says what to give; no secrets are made that no gate knows."""
+    result = _invoke("operator")
+    assert (result.exit_code, result.stdout) == (1, "")
+    where = f"http://127.0.0.1:{load_settings(os.environ).operator_port}"
+    advice = "give the same OPERATOR_PORT and WAITROOM_DATA as to make run"
+    assert result.stderr == f"waitroom: nothing answers at {where}; {advice}\n"
+    assert not (place / ".waitroom").exists()
 
 
 def test_the_file_that_comes_along_says_what_holds_without_it() -> None:

@@ -32,7 +32,7 @@ FAST = {
     "visit_seconds": 10,
     "identity": True,
 }
-LIMITS = Limits(60, 10, 1)
+FOUND = {"kind": "found", "rate": "60.0", "capacity": "10", "burst": "1"}
 
 
 async def _rehearse(*options: str) -> Result:
@@ -94,7 +94,7 @@ class Gate:
             "draw": None,
             "poll": {"near_s": 2, "far_s": 20},
         }
-        self.documents: dict[str, Any] = {"log": {"entries": [], "next": None}}
+        self.documents: dict[str, Any] = {"log": {"entries": [FOUND], "next": None}}
         self.looks = 0
         self.phase_after: Callable[[int], str] = lambda _looks: str(self.state["phase"])
         self.url = ""
@@ -130,7 +130,7 @@ async def gate(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
 
 async def _play(gate: Gate, shoppers: int = 2, *, longest_s: float = 0) -> Evidence:
     progress = Progress(Console(file=StringIO()), shoppers)
-    return await Crowd(gate.url, "mi", LIMITS, 1).play(shoppers, progress, longest_s=longest_s)
+    return await Crowd(gate.url, "mi", 1).play(shoppers, progress, longest_s=longest_s)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,6 @@ async def _play(gate: Gate, shoppers: int = 2, *, longest_s: float = 0) -> Evide
         ({"phase": "closed"}, "the room mi is closed"),
         ({"phase": "paused"}, "the room mi is paused"),
         ({"opens_at": Clock().now_ms() + 7_200_000}, "the room mi opens in 1[12]. minutes; come later"),
-        ({"rate": 30}, "lets in 30 a minute, and the settings here say 60: use those it was founded with"),
     ],
 )
 async def test_a_room_that_cannot_be_rehearsed_is_said_so(
@@ -157,6 +156,44 @@ async def test_the_rehearsal_ends_when_time_is_up(gate: Gate) -> None:
     evidence = await _play(gate)
     assert [story.end for story in evidence.stories] == [End.STAYED] * 2
     assert evidence.answers["POST /account/register", 503, ""] == 2
+
+
+async def test_in_a_sale_that_is_under_way_time_runs_from_now(gate: Gate) -> None:
+    """However long ago it opened, a rehearsal lasts as long as it was told to."""
+    gate.state["opens_at"] -= 3_600_000
+    begun_at = Clock().now_ms()
+    await _play(gate, longest_s=0.2)
+    assert Clock().now_ms() - begun_at >= 200
+
+
+async def test_the_door_is_held_to_the_limits_of_now(gate: Gate) -> None:
+    """As the record tells them, whatever the settings here say: those at the founding, and every change since."""
+    gate.documents["log"]["entries"] += [
+        {"kind": "pace", "name": "rate", "from": "60.0", "to": "30.0"},
+        {"kind": "pace", "name": "capacity", "from": "10", "to": ""},
+    ]
+    assert (await _play(gate)).limits == Limits(30, None, 1)
+
+
+async def test_a_change_meanwhile_leaves_no_verdict(gate: Gate) -> None:
+    """Neither the old limits nor the new ones hold for all that was seen."""
+    entries = gate.documents["log"]["entries"]
+
+    def change(looks: int) -> str:
+        if looks == 2:
+            entries.append({"kind": "pace", "name": "burst", "from": "1", "to": "5"})
+        return "open"
+
+    gate.phase_after = change
+    with pytest.raises(WaitroomError, match="the pace of the room mi was changed meanwhile"):
+        await _play(gate)
+
+
+async def test_a_record_without_a_pace_is_said_so(gate: Gate) -> None:
+    """A room that was founded before the record told it."""
+    gate.documents["log"]["entries"] = [{"kind": "found"}]
+    with pytest.raises(WaitroomError, match="the record of the room mi does not tell its pace"):
+        await _play(gate)
 
 
 async def test_after_the_end_everyone_has_time_to_look(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,9 +217,7 @@ async def test_the_draw_is_asked_for_before_and_after(gate: Gate) -> None:
     """With the roll, if there is one; and the record is read page by page."""
     gate.state["draw"] = {"seed": None}
     gate.documents |= {"register": {}, "draw": {"commit": "1"}}
-    pages = iter(
-        [{"entries": [{"kind": "found"}], "next": "1-0"}, {"entries": [{"kind": "call"}], "next": None}]
-    )
+    pages = iter(2 * [{"entries": [FOUND], "next": "1-0"}, {"entries": [{"kind": "call"}], "next": None}])
     gate.documents["log"] = None
     answer = gate.answer
 
@@ -222,7 +257,7 @@ async def test_a_state_that_is_lost_now_and_then_does_no_harm(gate: Gate) -> Non
 
 def _evidence() -> Evidence:
     story = Story(1, account="me", end=End.CLOSED)
-    evidence = Evidence(LIMITS, stories=[story, Story(2)])
+    evidence = Evidence(stories=[story, Story(2)])
     evidence.sights = [Sight(0, {"now": 0, "phase": "sold_out", "opens_at": 9000, "called": 3})]
     evidence.answers.update({("GET state", 200, ""): 5, ("POST pass", 425, "not-called"): 2})
     evidence.answers["POST pass", 0, "cut on purpose"] = 1
@@ -263,9 +298,20 @@ def test_a_report_names_every_kind_of_violation() -> None:
     assert "VERDICT: 2 promises broken" in text
 
 
+def test_a_report_counts_one_as_one() -> None:
+    """And says nothing of refusals where there were none."""
+    evidence = Evidence(stories=[Story(1)], sights=[Sight(0, {"now": 0, "phase": "open", "opens_at": 0})])
+    evidence.answers["GET state", 200, ""] = 1
+    console = Console(file=StringIO(), width=120)
+    report(console, evidence, [Finding("bad", "1", ("it happened",))])
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert "\n1 request\n" in text
+    assert "VERDICT: 1 promise broken; 1 shopper, the room is open" in text
+
+
 async def test_a_broken_promise_is_a_failure(gate: Gate) -> None:
     """The exit status tells, so that a script notices: here nobody was let in."""
-    gate.state["rate"] = 120
     gate.documents["register"] = {}
     result = await _rehearse("--shoppers", "1", "--gate", gate.url)
     assert result.exit_code == 1

@@ -1,15 +1,17 @@
 """The verdict: a sale without fault passes, and every kind of fault breaks the promise that it belongs to."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom import draw
+from waitroom import beacon, draw
 from waitroom.model import AtDoor as Waits
 from waitroom.model import Entered, Model
 from waitroom.rehearsal.door_checks import Span, most_at_once, most_in_window
@@ -316,7 +318,7 @@ DOOR, ONE = "the lowest at the door goes first", "one visit for one place"
     "fault, promises, told",
     [
         (_a_number_twice, ["numbers unique and dense"], "number 4 was given to 2 shoppers"),
-        (_a_number_lost, ["numbers unique and dense"], "1 numbers went to nobody here, such as 6"),
+        (_a_number_lost, ["numbers unique and dense"], "1 number went to nobody here, such as 6"),
         (_a_number_of_nobody, ["numbers unique and dense"], "number 0 is not among the 1 … 5"),
         (_another_leaf, [DRAW], "shopper 0: the leaf of number 0 is not on the roll"),
         (_publish(secret="00" * 32), [DRAW], "the secret is not the one that was committed to"),
@@ -371,6 +373,26 @@ def test_a_fault_breaks_its_promise(
     assert promises[0] in broken
     lines = [line for finding in broken.values() for line in finding.violations]
     assert any(told in line for line in lines), lines
+
+
+def _by_beacon(sale: Evidence) -> str:
+    """Draw the sale by a real round of drand instead; the round's signature."""
+    [real, *_] = json.loads((Path(__file__).parents[1] / "vectors/drand.json").read_text())["beacons"]
+    chosen = draw.DrandRound(beacon.CHAIN, real["round"])
+    commit = draw.commit_document("mi", draw.commitment(SECRET), NOON - 60_000, NOON - 5_000, drand=chosen)
+    random = beacon.randomness(real["round"], bytes.fromhex(real["signature"]))
+    seed = draw.seed(commit, SECRET, ROOT, SIZE, random)
+    _publish(commit=commit.decode(), seed=seed.hex(), signature=real["signature"])(sale)
+    sale.draw_before = sale.draw
+    return str(real["signature"])
+
+
+def test_a_draw_by_beacon_replays_from_its_signature(sale: Evidence) -> None:
+    """The beacon's randomness goes into the seed, once the signature is seen to be drand's."""
+    signature = _by_beacon(sale)
+    assert DRAW not in _broken(sale)
+    _publish(signature=signature[:-1] + ("0" if signature[-1] != "0" else "1"))(sale)
+    assert _broken(sale)[DRAW].violations[0].startswith("the signature is not the beacon's of round")
 
 
 def test_a_room_without_a_draw_is_judged_by_numbers(sale: Evidence) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import secrets
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 
@@ -31,12 +33,12 @@ class Crowd:
     """All shoppers of one rehearsal.
 
     Args:
-        gate: address of the gate. room: name of the room. limits: what its door is held to.
+        gate: address of the gate. room: name of the room.
         seed: of all that is left to chance here.
     """
 
-    def __init__(self, gate: str, room: str, limits: Limits, seed: int) -> None:
-        self.evidence = Evidence(limits)
+    def __init__(self, gate: str, room: str, seed: int) -> None:
+        self.evidence = Evidence()
         self._gate = gate
         self._room = room
         self._clock = Clock()
@@ -44,7 +46,7 @@ class Crowd:
         self._board = Board(self._clock)
 
     async def play(self, shoppers: int, progress: Progress, *, longest_s: float) -> Evidence:
-        """Play until everyone has gone, or until ``longest_s`` after the opening.
+        """Play until everyone has gone, or until ``longest_s`` after the opening, or after now if it is open.
 
         Raises:
             WaitroomError: there is no sale to rehearse, or the gate went away before its documents were read.
@@ -76,12 +78,14 @@ class Crowd:
         *,
         longest_s: float,
     ) -> None:
+        self.evidence.limits = self._limits(await self._read_log(watcher))
         self.evidence.first_number = state["issued"]
         if state["draw"]:
             self.evidence.draw_before = (await watcher.ask("GET", "@draw")).document
         tasks = self._send_out(shoppers, wire, state)
+        begins_at = max(int(state["opens_at"]), self._board.now())
         try:
-            await self._watch(watcher, tasks, progress, int(state["opens_at"]) + round(1000 * longest_s))
+            await self._watch(watcher, tasks, progress, begins_at + round(1000 * longest_s))
         finally:
             for task in tasks:
                 task.cancel()
@@ -103,12 +107,22 @@ class Crowd:
             raise WaitroomError(
                 f"the room {self._room} opens in {opens_in_ms / 60_000:.0f} minutes; come later"
             )
-        if state["rate"] != self.evidence.limits.rate:
-            raise WaitroomError(
-                f"the room {self._room} lets in {state['rate']:g} a minute, "
-                f"and the settings here say {self.evidence.limits.rate:g}: use those it was founded with"
-            )
         return state
+
+    def _limits(self, log: Sequence[Mapping[str, Any]]) -> Limits:
+        """Those that the room was founded with, and every change since."""
+        pace: dict[str, str] = {}
+        for entry in log:
+            if entry["kind"] == "found":
+                pace |= entry
+            elif entry["kind"] == "pace":
+                pace[entry["name"]] = entry["to"]
+        if "rate" not in pace:
+            raise WaitroomError(
+                f"the record of the room {self._room} does not tell its pace: start with a fresh WAITROOM_DATA"
+            )
+        capacity = pace.get("capacity")
+        return Limits(float(pace["rate"]), int(capacity) if capacity else None, int(pace["burst"]))
 
     def _send_out(self, shoppers: int, wire: Wire, state: State) -> list[asyncio.Task[None]]:
         """Everyone, each with a task; who arrives first registers first."""
@@ -154,11 +168,20 @@ class Crowd:
             evidence.draw = (await watcher.ask("GET", "@draw")).document
             async with session.get(f"{self._gate}/waitroom/{self._room}/roll") as answer:
                 evidence.roll = await answer.read() if answer.status == 200 else None
+        evidence.log = await self._read_log(watcher)
+        if self._limits(evidence.log) != evidence.limits:
+            raise WaitroomError(
+                f"the pace of the room {self._room} was changed meanwhile, so there is no verdict"
+            )
+
+    async def _read_log(self, watcher: Browser) -> list[Mapping[str, Any]]:
+        log: list[Mapping[str, Any]] = []
         after: str | None = "0"
         while after is not None:
             page = (await watcher.ask("GET", f"@log?after={after}")).document
-            evidence.log += page["entries"]
+            log += page["entries"]
             after = page["next"]
+        return log
 
 
 async def _live(shopper: Shopper, story: Story, email: str) -> None:

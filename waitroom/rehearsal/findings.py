@@ -26,3 +26,8 @@ Check = Callable[[Evidence], Finding]
 def finding(promise: str, seen: str, violations: Iterable[str]) -> Finding:
     """A finding from whatever yields violations."""
     return Finding(promise, seen, tuple(violations))
+
+
+def counted(count: int, noun: str) -> str:
+    """The noun with its count, in the plural where there is not one."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

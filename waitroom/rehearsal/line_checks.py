@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from waitroom import draw
-from waitroom.rehearsal.findings import Finding, finding
+from waitroom import beacon, draw
+from waitroom.errors import BeaconInvalid
+from waitroom.rehearsal.findings import Finding, counted, finding
 from waitroom.rehearsal.story import Evidence, LetIn, Story, TooEarly
 
 
@@ -24,7 +25,8 @@ def numbers(evidence: Evidence) -> Finding:
             if number not in issued:
                 yield f"number {number} is not among the {issued.start} … {issued.stop - 1} that were issued"
         if lost := sorted(set(issued) - set(held)):
-            yield f"{len(lost)} numbers went to nobody here, such as {lost[0]} (or did others join meanwhile?)"
+            missing = counted(len(lost), "number")
+            yield f"{missing} went to nobody here, such as {lost[0]} (or did others join meanwhile?)"
 
     return finding("numbers unique and dense", f"{len(held)} of {len(issued)} issued", violations())
 
@@ -61,12 +63,18 @@ def _false_parts(published: Mapping[str, Any], roll: bytes) -> Iterator[str]:
     commit, size = published["commit"].encode(), published["size"]
     if draw.commitment(parts["secret"]) != parts["commitment"]:
         yield "the secret is not the one that was committed to"
-    if json.loads(commit)["commitment"] != published["commitment"]:
+    terms, random = json.loads(commit), draw.NO_BEACON
+    if terms["commitment"] != published["commitment"]:
         yield "the commit document names another commitment"
     if len(roll) != 32 * size or draw.merkle_root(roll) != parts["root"]:
         yield f"the roll of {len(roll) / 32:g} leaves does not have the root that was published for {size}"
-    if draw.seed(commit, parts["secret"], parts["root"], size) != parts["seed"]:
-        yield "the seed does not follow from commitment, secret, root and size"
+    if terms["mode"] == "drand":
+        try:
+            random = beacon.randomness(terms["round"], bytes.fromhex(published["signature"] or ""))
+        except BeaconInvalid:
+            yield f"the signature is not the beacon's of round {terms['round']}"
+    if draw.seed(commit, parts["secret"], parts["root"], size, random) != parts["seed"]:
+        yield "the seed does not follow from commitment, secret, root, size and beacon"
 
 
 def places(evidence: Evidence) -> Finding:

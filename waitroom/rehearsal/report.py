@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from waitroom.rehearsal.findings import Finding
+from waitroom.rehearsal.findings import Finding, counted
 from waitroom.rehearsal.story import Evidence
 from waitroom.rehearsal.verdict import percentile, waits
 
@@ -57,13 +57,13 @@ def _counts(evidence: Evidence) -> list[str]:
         if status >= 400 or not status
     ]
     failed = [f"  {count:>7} {what}" for what, count in evidence.troubles.most_common()]
-    total = answers.total() + evidence.troubles.total()
-    return [f"{total} requests; refused, cut or failed among them:", *odd, *failed]
+    total = counted(answers.total() + evidence.troubles.total(), "request")
+    return [f"{total}; refused, cut or failed among them:", *odd, *failed] if odd or failed else [total]
 
 
 def _last_word(evidence: Evidence, broken: Sequence[Finding]) -> Text:
     phase = str(evidence.last["phase"]).replace("_", " ")
-    end = f"{len(evidence.stories)} shoppers, the room is {phase}"
+    end = f"{counted(len(evidence.stories), 'shopper')}, the room is {phase}"
     if broken:
-        return Text(f"VERDICT: {len(broken)} promises broken; {end}", style="bold red")
+        return Text(f"VERDICT: {counted(len(broken), 'promise')} broken; {end}", style="bold red")
     return Text(f"VERDICT: every promise kept; {end}", style="bold green")

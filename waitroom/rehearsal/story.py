@@ -145,11 +145,16 @@ class Limits:
     burst: int
 
 
+UNKNOWN = Limits(0, 0, 0)
+"""Stands for the limits until the public record is read."""
+
+
 @dataclass(slots=True)
 class Evidence:
     """Everything the verdict is made from.
 
     Attributes:
+        limits: as the public record tells them.
         first_number: tickets issued before the crowd came.
         draw_before: the draw's documents as published before the presale ended; None if nobody looked.
         draw, roll: the draw's documents at the end; None where the room draws nothing.
@@ -157,7 +162,7 @@ class Evidence:
         answers: answers by request, status and kind. troubles: requests without an answer, by reason.
     """
 
-    limits: Limits
+    limits: Limits = UNKNOWN
     first_number: int = 0
     stories: list[Story] = field(default_factory=list)
     sights: list[Sight] = field(default_factory=list)
