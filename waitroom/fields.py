@@ -1,9 +1,9 @@
 """Between Python values and the fields of a room's hashes in the store."""
 
 from collections.abc import Mapping
-from math import log
+from math import inf
 
-from waitroom.pace import HALF_LIFE_MS, show_rate
+from waitroom.pace import show_rate
 from waitroom.room import Line, Pace, Schedule
 
 Fields = Mapping[bytes, bytes]
@@ -53,14 +53,9 @@ def read_pace(fields: Fields) -> Pace:
     )
 
 
-def read_line(fields: Fields, visits: int, at_door: int, coming: int, open_ms: int) -> Line:
-    """The line in a ``line`` hash and the sizes of its sets.
-
-    ``open_ms`` is for how long the sale has been open: a count decayed over less than its memory is scaled
-    up to what it would be in a steady state, so that the measured rate is right from the start.
-    """
-    memory = 1 - 0.5 ** (max(open_ms, 1000) / HALF_LIFE_MS)
-    entered = float(fields.get(b"entered", 0)) / memory
+def read_line(fields: Fields, visits: int, at_door: int, coming: int) -> Line:
+    """The line in a ``line`` hash and the sizes of its sets."""
+    minutes = float(fields.get(b"moving", 0)) / 60_000 or inf
     return Line(
         issued=int(fields.get(b"issued", 0)),
         called=int(fields.get(b"called", 0)),
@@ -74,12 +69,14 @@ def read_line(fields: Fields, visits: int, at_door: int, coming: int, open_ms: i
         closed=b"closed" in fields,
         units_left=_int(fields, b"units_left"),
         units_held=_int(fields, b"units_held"),
+        units_taken=int(fields.get(b"units_taken", 0)),
         visits=visits,
         at_door=at_door,
         coming=coming,
         entries=int(fields.get(b"entries", 0)),
         show_rate=show_rate(float(fields.get(b"shown", 0)), float(fields.get(b"lapsed", 0))),
-        entering_per_minute=entered * log(2) / HALF_LIFE_MS * 60_000,
+        called_per_minute=float(fields.get(b"moved", 0)) / minutes,
+        entering_per_minute=float(fields.get(b"entered", 0)) / minutes,
         seal=bytes.fromhex(fields.get(b"seal", b"").decode()),
         sealed_to=fields.get(b"sealed_to", b"0").decode(),
     )

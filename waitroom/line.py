@@ -404,12 +404,11 @@ class WaitingRoom:
         return self.line
 
     def _read(self, line: list[bytes], settings: list[bytes], **sizes: int) -> None:
-        fields, now = pairs(line), self._clock.now_ms()
-        settings_now = pairs(settings)
+        fields, settings_now = pairs(line), pairs(settings)
         schedule = read_schedule(settings_now)
         self.commitment = Commitment(fields[b"secret"], fields[b"commit"])
         self.room = self._settings.room(self.room.name, schedule, read_pace(settings_now))
-        line_now = read_line(fields, **sizes, open_ms=now - schedule.opens_at)
+        line_now = read_line(fields, **sizes)
         issued = self._marks.issued = max(self._marks.issued, line_now.issued)
         called = self._marks.called = max(self._marks.called, line_now.called)
         # An answer may be overtaken by a later one; the counters never fall for those who look at them.

@@ -74,11 +74,13 @@ class Model:
         self.tat = 0.0
         self.shown = self.lapsed = self.leaving = 0.0  # counts, decayed until `decayed_at`
         self.decayed_at = 0
+        self.moving = self.moved = self.entering = 0.0  # ms, places, entries: decayed while the line moves
         self.last_call = 0
         self.paused_at: int | None = None
         self.sold_out = False
         self.closed = False
         self.units_left: int | None = None
+        self.units_taken = 0
 
     # ---- Taking a ticket
 
@@ -152,7 +154,17 @@ class Model:
         count = arithmetic.how_many_to_call(need)
         self.coming |= dict.fromkeys(range(self.called, self.called + count), now)
         self.called += count
+        if self.issued > self.called:
+            self._measure(elapsed, count)
         return count
+
+    def _measure(self, elapsed: int, count: int) -> None:
+        """How the line moves; one that has run dry tells nothing of how fast it could move."""
+        elapsed = max(0, min(elapsed, arithmetic.FLOW_STEP_MS))
+        kept = arithmetic.decay(1, elapsed, arithmetic.FLOW_HALF_LIFE_MS)
+        self.moving = self.moving * kept + elapsed
+        self.moved = self.moved * kept + count
+        self.entering *= kept
 
     @property
     def show_rate(self) -> float:
@@ -223,6 +235,7 @@ class Model:
         self.entered[number] = place
         if identity:
             self.holders[identity] = number
+        self.entering += self.issued > self.called
         visit = self.visits[place] = Visit(enter_at, enter_at + self.pace.visit_ms)
         return Entered(enter_at, visit.ends_at)
 
@@ -297,6 +310,8 @@ class Model:
 
     def units(self, left: int, held: int) -> None:
         """What the shop says of its stock: none left, nobody is called; none held either, sold out."""
+        if self.units_left is not None:
+            self.units_taken = max(0, self.units_taken + self.units_left - left)
         self.units_left = left
         if left == held == 0:
             self.sold_out = True

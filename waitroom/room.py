@@ -126,10 +126,11 @@ class Room:
 class Line:
     """The line's counters and flags as last read from the store.
 
-    ``show_rate`` is a share, ``entering_per_minute`` measured. ``presale_size`` is None until frozen,
-    ``root`` until the roll is published, ``seed`` (32 bytes each) and ``signature`` (the beacon's; empty without
-    one) until drawn, ``units_left`` and ``units_held`` until the shop tells. ``seal`` is the last of the public
-    record, empty before the first, and covers it up to the entry ``sealed_to``.
+    ``show_rate`` is a share; ``called_per_minute`` and ``entering_per_minute`` are measured while people wait.
+    ``presale_size`` is None until frozen, ``root`` until the roll is published, ``seed`` (32 bytes each) and
+    ``signature`` (the beacon's; empty without one) until drawn, ``units_left`` and ``units_held`` until the shop
+    tells; ``units_taken`` is by how much the units left fell since. ``seal`` is the last of the public record, empty
+    before the first, and covers it up to the entry ``sealed_to``.
     """
 
     issued: int = 0
@@ -144,11 +145,13 @@ class Line:
     closed: bool = False
     units_left: int | None = None
     units_held: int | None = None
+    units_taken: int = 0
     visits: int = 0
     at_door: int = 0
     coming: int = 0
     entries: int = 0
     show_rate: float = 1.0
+    called_per_minute: float = 0.0
     entering_per_minute: float = 0.0
     seal: bytes = b""
     sealed_to: str = "0"

@@ -276,8 +276,10 @@ class Shadow(RuleBasedStateMachine):
         assert (number("issued") or 0, number("called") or 0) == (model.issued, model.called)
         assert number("presale_size") == model.presale_size
         assert (number("tat") or 0) == model.tat
-        counts = [number(name) or 0 for name in ("shown", "lapsed", "left")]
-        assert counts == pytest.approx([model.shown, model.lapsed, model.leaving], rel=1e-12)
+        counts = [number(name) or 0 for name in ("shown", "lapsed", "left", "moving", "moved", "entered")]
+        measured = [model.shown, model.lapsed, model.leaving, model.moving, model.moved, model.entering]
+        assert counts == pytest.approx(measured, rel=1e-12)
+        assert (number("units_taken") or 0) == model.units_taken
         assert (number("paused_at"), number("units_left")) == (model.paused_at, model.units_left)
         assert (b"sold_out" in line, b"closed" in line) == (model.sold_out, model.closed)
         assert self.read_set("door") == [(place, place) for place in model.door]

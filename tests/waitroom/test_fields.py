@@ -1,11 +1,9 @@
 """Between Python values and the fields of hashes."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom.fields import pairs, read_line, read_pace, read_schedule, settings_fields
-from waitroom.pace import HALF_LIFE_MS
 from waitroom.room import Line, Pace, Schedule
 
 times = st.integers(0, 2**42)
@@ -32,7 +30,7 @@ def test_settings_read_back_as_they_were_written(schedule: Schedule, pace: Pace)
 
 def test_an_empty_line_reads_as_nothing_yet() -> None:
     """A room just founded: no ticket, no flag, no units told."""
-    assert read_line({}, visits=0, at_door=0, coming=0, open_ms=0) == Line()
+    assert read_line({}, visits=0, at_door=0, coming=0) == Line()
 
 
 def test_a_line_reads_every_field() -> None:
@@ -49,11 +47,12 @@ def test_a_line_reads_every_field() -> None:
         b"closed": b"1",
         b"units_left": b"0",
         b"units_held": b"2",
+        b"units_taken": b"7",
         b"entries": b"3",
         b"shown": b"1.5",
         b"lapsed": b"2",
     }
-    line = read_line(fields, visits=1, at_door=2, coming=3, open_ms=10_000)
+    line = read_line(fields, visits=1, at_door=2, coming=3)
     assert line == Line(
         issued=9,
         called=5,
@@ -66,6 +65,7 @@ def test_a_line_reads_every_field() -> None:
         closed=True,
         units_left=0,
         units_held=2,
+        units_taken=7,
         visits=1,
         at_door=2,
         coming=3,
@@ -75,11 +75,8 @@ def test_a_line_reads_every_field() -> None:
     assert line.waiting == 4
 
 
-@pytest.mark.parametrize("minutes", [0.2, 1, 60])
-def test_the_measured_rate_is_right_from_the_start(minutes: float) -> None:
-    """Sixty a minute, counted and forgotten second by second, reads as about sixty, however short it has been."""
-    seconds = int(minutes * 60)
-    entered = sum(0.5 ** (second * 1000 / HALF_LIFE_MS) for second in range(seconds))
-    fields = {b"entered": str(entered).encode()}
-    line = read_line(fields, visits=0, at_door=0, coming=0, open_ms=seconds * 1000)
-    assert line.entering_per_minute == pytest.approx(60, rel=0.03)
+def test_rates_are_counts_by_the_time_that_the_line_moved() -> None:
+    """Both have decayed alike, so a sale that has just opened or stood still for a while reads as it moved."""
+    fields = {b"moving": b"30000", b"moved": b"45", b"entered": b"30"}
+    line = read_line(fields, visits=0, at_door=0, coming=0)
+    assert (line.called_per_minute, line.entering_per_minute) == (90, 60)

@@ -247,9 +247,9 @@ class AnySale(Shadow):
         self.heal(room)
         known = units == (room.line.units_left, room.line.units_held)
         if not known or (units == (0, 0) and not room.line.sold_out):
-            self.model.units_left = units[0]
-            if running:
-                self.model.units(*units)
+            sold_out = self.model.sold_out
+            self.model.units(*units)
+            self.model.sold_out = self.model.sold_out if running else sold_out
             if running and units == (0, 0):
                 self.call(forced=False)
         self.run(room.tell_units(*units))

@@ -9,6 +9,7 @@
 
 local LEAD_MS, SPACING_MS = 6000, 200
 local LEAST_SHOW_RATE, MOST_CALLED = 0.02, 2000
+local FLOW_HALF_LIFE_MS, MOST_FLOW_MS = 120000, 1000
 
 if line.run ~= run() then
   set('run', run())
@@ -29,7 +30,6 @@ local function tidy()
     shown = count('shown') * kept,
     lapsed = count('lapsed') * kept + late,
     left = count('left') * kept + #over,
-    entered = count('entered') * kept,
     decayed_at = math.max(now, count('decayed_at')),
   }
   for field, value in pairs(counts) do set(field, text(value)) end
@@ -62,14 +62,28 @@ local function record_phase(stage)
   set('recorded', stage)
 end
 
+-- How the line moves, in counts that forget: for how long it has, and the places called and entered meanwhile. A line
+-- that has run dry tells nothing of how fast it could move.
+local function measure(elapsed, n)
+  if count('issued') <= count('called') then return end
+  elapsed = math.max(0, math.min(elapsed, MOST_FLOW_MS))
+  local kept = 2 ^ (-elapsed / FLOW_HALF_LIFE_MS)
+  set('moving', text(count('moving') * kept + elapsed))
+  set('moved', text(count('moved') * kept + n))
+  set('entered', text(count('entered') * kept))
+end
+
 tidy()
 record_phase(phase())
 local elapsed = now - count('last_call')
 local due = elapsed >= SPACING_MS or elapsed < 0 or ARGV[5] == '1'
 if due and phase() == 'open' then
   set('last_call', now)
-  local n = line.units_left == '0' and 0 or how_many_to_call()
-  if n > 0 then let_come(n) end
+  if line.units_left ~= '0' then
+    local n = how_many_to_call()
+    if n > 0 then let_come(n) end
+    measure(elapsed, n)
+  end
 end
 return {
   redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]),

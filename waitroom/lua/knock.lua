@@ -39,7 +39,7 @@ local function enter()
   local expires_at = enter_at + tonumber(settings.visit_ms)
   set('tat', text(math.max(enter_at, tat) + step))
   set('entries', count('entries') + 1)
-  set('entered', text(count('entered') + 1))
+  if count('issued') > called then set('entered', text(count('entered') + 1)) end
   redis.call('ZREM', KEYS[4], place)
   redis.call('ZREM', KEYS[5], place)
   redis.call('ZADD', KEYS[6], expires_at, place)

@@ -1,8 +1,9 @@
 -- The prelude of every verb but found: the room as the store knows it, and what several verbs do alike.
 --
 -- KEYS[1] line      hash: issued, called, presale_size, root, seed, signature, secret, commit; tat (the door's theoretical
---                   arrival time, ms); shown, lapsed, left, entered (counts decayed since decayed_at); last_call;
---                   entries (all so far); paused_at, reason, sold_out, closed; units_left, units_held; run, hold_until (healing);
+--                   arrival time, ms); shown, lapsed, left (counts decayed since decayed_at); last_call; moving (ms),
+--                   moved, entered (decayed while the line moves); entries (all so far); paused_at, reason, sold_out,
+--                   closed; units_left, units_held, units_taken; run, hold_until (healing);
 --                   recorded (the phase that the log told last); seal, sealed_to, sealed_at (the log's last seal)
 -- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
 --                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms, version

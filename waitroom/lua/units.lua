@@ -5,6 +5,7 @@
 -- answer  1 when this made the room sold out, else 0
 -- An older answer of the shop may arrive late, so stock alone never reopens a room: that is `hold restock`.
 
+if line.units_left then set('units_taken', math.max(0, count('units_taken') + line.units_left - ARGV[2])) end
 set('units_left', ARGV[2])
 set('units_held', ARGV[3])
 local running = phase() == 'open' or phase() == 'paused'
