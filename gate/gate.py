@@ -13,7 +13,7 @@ from gate.http_metrics import HttpMetrics
 from gate.look import Look
 from waitroom.clock import Clock
 from waitroom.errors import StoreAway
-from waitroom.forecast import Flow
+from waitroom.forecast import Flow, flow
 from waitroom.line import WaitingRoom
 from waitroom.settings import Settings
 from waitroom.state import State, build_state
@@ -53,8 +53,8 @@ class LiveRoom:
 
     def flow(self) -> Flow:
         """How the line moves, for the forecast."""
-        pace, line = self.waiting.room.pace, self.waiting.line
-        return Flow(line.entering_per_minute, pace.rate, pace.capacity, pace.visit_ms / 1000, line.show_rate)
+        room, line = self.waiting.room, self.waiting.line
+        return flow(room.pace, line, self._clock.now_ms() - room.schedule.opens_at)
 
     def _build(self) -> State:
         self._said = self.waiting.phase(), self.waiting.store_away

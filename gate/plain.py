@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_datetime_format
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 
 from gate.languages import ENGLISH, Reader
@@ -27,6 +27,7 @@ Hurdle = Literal["signin", "spent", "once", "left"]
 
 _SAFE = frozenset({"presale", "drawing", "placed", "waiting", "unknown", "held", "paused"})
 _LINE = frozenset({"waiting", "unknown", "held", "paused"})
+_SLIM, _GOOD = 0.05, 0.95
 _NEAR_S, _FAR_S, _STILL_S = 5, 15, 60
 
 
@@ -38,6 +39,7 @@ class Scene:
         next_path: where in the shop this shopper wanted to go; a path on this site, already checked.
         position: where their ticket stands; None without a ticket.
         wait: the forecast, in seconds.
+        chance: how likely it is, from 0 to 1, that a unit is left at this shopper's turn; None: not known.
         answer: what a knock was just answered with.
         location: where a shopper who is let in goes.
         base: the room's address, if it is not the usual one.
@@ -49,6 +51,7 @@ class Scene:
     next_path: str = "/"
     position: Position | None = None
     wait: tuple[float, float] | None = None
+    chance: float | None = None
     answer: AtDoor | Entered | None = None
     location: str = "/"
     hurdle: Hurdle | None = None
@@ -99,8 +102,10 @@ def render_plain(scene: Scene) -> str:
         values={
             "time": _time(_next_change(scene), scene),
             "wait": _wait(face, scene),
+            "chance": _tenth(scene),
             "seconds": _unit(refresh[0], "second", scene),
         },
+        hope=_hope(face, scene),
         people=_people(face, scene),
         countdown=_countdown(face, scene),
         facts=_facts(face, scene),
@@ -182,6 +187,21 @@ def _wait(face: str, scene: Scene) -> str:
     name, size = ("minute", 60) if high < 7200 else ("hour", 3600)
     first, last = max(1, math.floor(low / size)), math.ceil(high / size)
     return (f"{first}–" if first < last else "") + _unit(last, name, scene)  # noqa: RUF001 - a range
+
+
+def _hope(face: str, scene: Scene) -> str:
+    """The text that tells how likely something is left, as face.js chooses it; empty where it is not told."""
+    if face != "waiting" or scene.chance is None:
+        return ""
+    if scene.chance < _SLIM:
+        return "chance_slim"
+    return "chance" if scene.chance < _GOOD else "chance_good"
+
+
+def _tenth(scene: Scene) -> str:
+    """The chance in tenths, which nobody can mistake for precision."""
+    tenth = min(9, max(1, math.floor((scene.chance or 0) * 10 + 0.5))) / 10
+    return str(format_percent(tenth, locale=scene.reader.locale))
 
 
 def _unit(number: int, name: str, scene: Scene) -> str:

@@ -24,7 +24,7 @@ from waitroom.errors import (
     StoreAway,
     TokenInvalid,
 )
-from waitroom.forecast import wait
+from waitroom.forecast import chance, wait
 from waitroom.tickets import Ticket, ticket_cookie
 
 _HURDLES: Mapping[type[Exception], Hurdle] = {
@@ -105,9 +105,11 @@ class PlainPages:
     def _scene(self, ticket: Ticket | None, wanted: str) -> Scene:
         waiting = self._room.waiting
         position = None if ticket is None else waiting.position(ticket)
-        expected = None
+        expected = likely = None
         if position is not None and position.ahead is not None:
-            expected = wait(-1 if position.called else position.ahead, self._room.flow())
+            flow = self._room.flow()
+            expected = wait(-1 if position.called else position.ahead, flow)
+            likely = chance(position.ahead, flow, waiting.line)
         path = safe_next(wanted) or next(iter(waiting.room.protect), "/")
         return Scene(
             room=waiting.room,
@@ -116,6 +118,7 @@ class PlainPages:
             next_path=path,
             position=position,
             wait=expected,
+            chance=likely,
             location=path,
             store_away=waiting.store_away,
             look=self._look,

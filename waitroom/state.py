@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from waitroom import beacon, draw
+from waitroom.forecast import sustained
 from waitroom.presale import Commitment, randomness
-from waitroom.room import JOINABLE, Line, Pace, Phase, Room
+from waitroom.room import JOINABLE, Line, Phase, Room
 
 NEAR_S = 2
 FAR_S = 20
@@ -56,12 +57,16 @@ def build_state(waiting_room: Watched, now_ms: int) -> State:
         "closes_at": schedule.closes_at,
         "issued": line.issued,
         "called": line.called,
+        "entries": line.entries,
+        "visits": line.visits,
+        "called_per_minute": round(line.called_per_minute, 2),
         "entering_per_minute": round(line.entering_per_minute, 2),
         "rate": room.pace.rate,
-        "allowed_per_minute": round(_allowed(room.pace), 2),
+        "sustained_per_minute": round(sustained(room.pace, line, now_ms - schedule.opens_at), 2),
         "show_rate": round(line.show_rate, 4),
         "units_left": line.units_left,
         "units_held": line.units_held,
+        "units_taken": line.units_taken,
         "draw": describe_draw(waiting_room.commitment, line) if schedule.has_presale else None,
         "identity": room.identity,
         "sign_in": room.sign_in if room.identity else None,
@@ -72,13 +77,6 @@ def build_state(waiting_room: Watched, now_ms: int) -> State:
     }
     body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     return State(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"', now_ms)
-
-
-def _allowed(pace: Pace) -> float:
-    """Entries a minute that the limits allow in the long run."""
-    if pace.capacity is None:
-        return pace.rate
-    return min(pace.rate, pace.capacity / pace.visit_ms * 60_000)
 
 
 def describe_draw(commitment: Commitment, line: Line) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // Which face the page shows, and what stands on it. `faceOf` and `describe` are pure; `paint` writes to the page.
 
-import { aheadOf, waitFor } from "./line.js";
+import { aheadOf, chanceFor, waitFor } from "./line.js";
 
 const T = JSON.parse(document.getElementById("texts").textContent);
 const page = document.documentElement.lang;
@@ -32,6 +32,13 @@ function words({ low, high }) {
   if (high < 60) return T.soon;
   const [name, size] = high < 7200 ? ["minute", 60] : ["hour", 3600];
   return fill(T.about, { wait: range(unit(name), Math.max(1, Math.floor(low / size)), Math.ceil(high / size)) });
+}
+
+/** How likely something is left, said plainly at both ends and else in tenths. */
+function hope(chance) {
+  if (chance === null) return "";
+  const tenth = new Intl.NumberFormat(language, { style: "percent" }).format(Math.min(9, Math.max(1, Math.round(chance * 10))) / 10);
+  return chance < 0.05 ? T.chance_slim : chance < 0.95 ? fill(T.chance, { chance: tenth }) : T.chance_good;
 }
 
 /** Time left as 12, 04:12, 1:04:12, or whole days. */
@@ -91,7 +98,9 @@ function facts(face, { state, ticket, place, readAt }, now) {
 export function describe(me, now) {
   const face = faceOf(me);
   const { state, ticket, place } = me;
-  const wait = face === "waiting" ? words(waitFor(aheadOf(place, state), state)) : "";
+  const waiting = face === "waiting" && aheadOf(place, state);
+  const wait = waiting === false ? "" : words(waitFor(waiting, state));
+  const hopes = waiting === false ? "" : hope(chanceFor(waiting, state));
   const at = state && (face === "scheduled" ? state.presale_opens_at ?? state.opens_at : state.opens_at);
   const [title, lead] = T.faces[face];
   const [number, label] = figure(face, me, now);
@@ -101,7 +110,7 @@ export function describe(me, now) {
     own(state?.notice),
   ];
   return {
-    face, title, number, label, lead: fill(lead, { wait, time: at ? time(at, now) : "" }), notice: notices.find(Boolean),
+    face, title, number, label, lead: [fill(lead, { wait, time: at ? time(at, now) : "" }), hopes].filter(Boolean).join(" "), notice: notices.find(Boolean),
     facts: state ? facts(face, me, now) : {},
     go: face === "called", again: ["spent", "left"].includes(face), safe: SAFE.includes(face),
     leave: [...SAFE, "called", "door"].includes(face), signin: ["signin", "scheduled"].includes(face) && state.sign_in,

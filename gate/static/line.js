@@ -2,6 +2,7 @@
 
 import { shuffle } from "./draw.js";
 
+const [LONGEST_S, Z, DRIFT, BUNCH_S, MEMORY_MIN] = [86_400, 1.2816, 0.07, 2, 2 / Math.LN2];
 export const JOINABLE = ["presale", "drawing", "open", "paused"];
 
 /** The place (from 0) of a ticket's number, or null until it is drawn. Later tickets queue behind the presale. */
@@ -15,15 +16,41 @@ export function placeOf(number, { phase, draw, presale_closes_at: drawn }) {
 /** How many places are called before this one. */
 export const aheadOf = (place, state) => Math.max(0, place - state.called);
 
-/** The wait in seconds as {low, high}, or null if nobody can tell; the same rule as waitroom/forecast.py. */
-export function waitFor(ahead, { entering_per_minute: measured, rate, allowed_per_minute: allowed, show_rate: shows }) {
-  const seen = Math.min(measured, rate) || allowed;
-  const [slow, fast] = [Math.min(seen, allowed) / 60, Math.max(seen, allowed) / 60];
-  const entries = ahead * shows;
-  const spread = 2 * Math.sqrt(entries * (1 - shows) + 1);
-  const low = Math.floor(Math.max(0, entries - spread) / fast);
-  const high = Math.ceil((entries + spread) / slow + 6);
-  return high <= 86_400 ? { low, high } : null;
+/** How the line moves, as waitroom/forecast.py has it. */
+function flowOf({ called_per_minute: calling, entering_per_minute: entering, rate, sustained_per_minute: sustained, show_rate, entries }) {
+  const share = entering && calling ? Math.min(1, entering / calling) : show_rate;
+  const fast = Math.min(entering || rate, rate);
+  const measured = Math.min(entries, entering * MEMORY_MIN);
+  const unsure = (dispersion, count) => dispersion * (1 / (count + 1) + 1 / (measured + 1)) + DRIFT ** 2;
+  return { share, fast, slow: Math.min(fast, sustained), unsure };
+}
+
+/** The wait in seconds as {low, high}, which hold it in 80 % of cases, or null if nobody can tell. */
+export function waitFor(ahead, state) {
+  const { share, fast, slow, unsure } = flowOf(state);
+  if (slow * LONGEST_S < 60) return null; // not one entry until then
+  const entries = ahead * share;
+  const middle = entries / Math.sqrt(fast * slow) * 60;
+  const between = Math.log(fast / slow) / (2 * Z);
+  const factor = Math.exp(Z * Math.sqrt(unsure(1 - share + 1 - fast / state.rate, entries) + between ** 2));
+  const low = Math.max(0, Math.floor(middle / factor - Z * BUNCH_S));
+  const high = Math.ceil(middle * factor + Z * BUNCH_S);
+  return high <= LONGEST_S ? { low, high } : null;
+}
+
+/** How likely it is, from 0 to 1, that a unit is left when this place is called; null if the units are not known. */
+export function chanceFor(ahead, state) {
+  const { units_left: left, units_taken: taken, visits, entries: entered } = state;
+  if (left === null) return null;
+  const { share, unsure } = flowOf(state);
+  const inside = Math.min(visits, entered);
+  const pending = inside * (1 + inside / Math.max(1, entered)) / 2;
+  const demand = (taken + 1) / (entered - pending + 1) * (pending + ahead * share);
+  if (demand <= 0) return left ? 1 : 0;
+  const spread = (1 / demand + 1 / (taken + 1) + unsure(1 - share, ahead * share)) / 9;
+  const z = (Math.cbrt(Math.max(0, left - 0.5) / demand) - 1 + spread) / Math.sqrt(spread);
+  const bounded = Math.max(-9, Math.min(9, z));
+  return 1 / (1 + Math.exp(-1.5976 * bounded - 0.070566 * bounded ** 3));
 }
 
 /** Seconds until a place with so many ahead of it may be called at the earliest: at the full rate, six seconds ahead of entry. */

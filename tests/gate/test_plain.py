@@ -64,6 +64,9 @@ FACES = {
         SCENE,
         ["You are in line", "797", "people ahead of you", "in about 11–15 minutes", "801"],  # noqa: RUF001 - a range
     ),
+    "chance": (replace(SCENE, chance=0.4449), ["left at your turn is about 40%"]),
+    "good chance": (replace(SCENE, chance=0.95), ["very likely that something is left"]),
+    "slim chance": (replace(SCENE, chance=0.049), ["very unlikely that anything is left"]),
     "soon": (replace(SCENE, wait=(3, 40)), ["Your turn comes in less than a minute"]),
     "hours": (replace(SCENE, wait=(7_000, 11_000)), ["1–4 hours"]),  # noqa: RUF001 - a range
     "unknown": (replace(SCENE, wait=None), ["once people are going in"]),

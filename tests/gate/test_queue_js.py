@@ -40,12 +40,16 @@ def _state(now: int) -> dict[str, Any]:
         "closes_at": None,
         "issued": 4_000,
         "called": 3,
+        "entries": 600,
+        "visits": 20,
+        "called_per_minute": 60.0,
         "entering_per_minute": 60.0,
         "rate": 60.0,
-        "allowed_per_minute": 60.0,
+        "sustained_per_minute": 60.0,
         "show_rate": 1.0,
         "units_left": 240,
         "units_held": 3,
+        "units_taken": 300,
         "draw": {"mode": "local", "size": 7, "seed": SEED},
         "notice": "",
         "reason": "",
@@ -192,7 +196,7 @@ FACES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "placed": ({"number": 0}, {"phase": "drawing", "called": 0, "opens_at": MINUTE}, "Your place is drawn"),
     "waiting": ({}, {}, "You are in line"),
-    "unknown": ({}, {"entering_per_minute": 0.001}, "You are in line"),
+    "unknown": ({}, {"sustained_per_minute": 0}, "You are in line"),
     "held": ({}, {"units_left": 0, "units_held": 2}, "You are in line"),
     "called": (knocking(425), {}, "It is your turn"),
     "door": (knocking(202, before=2, knock_again_at=9_000), {}, "You are at the door"),
@@ -246,9 +250,28 @@ async def test_waiting_shopper_reads_place_people_ahead_wait_and_units(visit: Op
     await expect(page.locator("#label")).to_have_text("people ahead of you")
     await expect(page.locator("#fact-place dd")).to_have_text("2,001")
     await expect(page.locator("#fact-units dd")).to_have_text("240")
-    low, high = wait(1_997, Flow(60.0, 60.0, None, 600, 1.0)) or (0, 0)
+    low, high = wait(1_997, Flow(60.0, 60.0, 60.0, 60.0, 1.0, 600)) or (0, 0)
     expected = f"{low // 60}\u2060–\u2060{-(-high // 60)} minutes"  # noqa: RUF001 - a range
     await expect(page.locator("#lead")).to_contain_text(expected)
+
+
+@pytest.mark.parametrize(
+    "left, said",
+    [
+        (2_000, "It is very likely that something is left at your turn."),
+        (1_000, "The chance that something is left at your turn is about 40%."),
+        (240, "It is very unlikely that anything is left at your turn."),
+        (None, "minutes."),
+    ],
+)
+async def test_waiting_shopper_reads_the_chance_that_something_is_left(
+    visit: OpenPage, left: int | None, said: str
+) -> None:
+    """Who has no hope is told so plainly; where the shop tells no units, nothing is said of them."""
+    page = await visit(Sale().at(units_left=left))
+    await expect(page.locator("#lead")).to_contain_text(said)
+    if left is None:
+        await expect(page.locator("#lead")).not_to_contain_text("left at your turn")
 
 
 async def test_presale_shopper_computes_their_own_place(visit: OpenPage) -> None:

@@ -35,12 +35,16 @@ async def test_the_document_says_what_the_page_needs(sale: Sale) -> None:
         "closes_at": None,
         "issued": 3,
         "called": 0,
+        "entries": 0,
+        "visits": 0,
+        "called_per_minute": 0.0,
         "entering_per_minute": 0.0,
         "rate": 60.0,
-        "allowed_per_minute": 10.0,
+        "sustained_per_minute": 10.0,
         "show_rate": 1.0,
         "units_left": None,
         "units_held": None,
+        "units_taken": 0,
         "draw": {
             "mode": "local",
             "commitment": waiting.commitment.hash.hex(),
@@ -89,7 +93,7 @@ async def test_the_limits_that_bind_in_the_long_run_are_told(
 ) -> None:
     """The rate, or as many as can have a visit of full length."""
     waiting = await sale.gate(**settings)
-    assert _document(build_state(waiting, NOON))["allowed_per_minute"] == allowed
+    assert _document(build_state(waiting, NOON))["sustained_per_minute"] == allowed
 
 
 async def test_a_room_without_presale_or_identity_has_neither(sale: Sale) -> None:

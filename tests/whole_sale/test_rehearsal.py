@@ -88,7 +88,7 @@ class Gate:
             "presale_closes_at": None,
             "opens_at": self.now - 1000,
             "entering_per_minute": 0,
-            "allowed_per_minute": 60,
+            "sustained_per_minute": 60,
             "rate": 60,
             "show_rate": 1,
             "draw": None,

@@ -119,7 +119,7 @@ class Gate:
             "presale_closes_at": NOON - 5000,
             "opens_at": NOON,
             "entering_per_minute": 0,
-            "allowed_per_minute": 60,
+            "sustained_per_minute": 60,
             "rate": 60,
             "show_rate": 1,
             "draw": {"size": 4, "seed": SEED.hex()} if phase == "open" else {"size": None, "seed": None},
