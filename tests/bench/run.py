@@ -19,7 +19,7 @@ from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import simulate
+from tests.bench import forecasts, simulate
 from tests.bench.load import Target, compare, rss_mib, wrk
 from tests.bench.system import GUARDED, MILLION, System, system
 from waitroom import draw
@@ -165,6 +165,26 @@ def sales() -> Iterator[Figure]:
     yield Figure("sales that exceeded a limit", str(exceeded), "0", exceeded == 0)
 
 
+def honesty() -> Iterator[Figure]:
+    """What shoppers read, against what came of it in simulated sales."""
+    every = forecasts.play()
+    judged = forecasts.judged(every)
+    yield Figure(
+        f"{len(judged.told):,} forecasts: 80 % ranges that held the true wait",
+        f"{judged.held:.1%}",
+        "75-85 %",
+        0.75 <= judged.held <= 0.85,
+    )
+    yield at_most("their middle: median error", 100 * judged.error, 10, "%")
+    for name, some in list(forecasts.groups(every).items())[1:]:
+        judge = forecasts.Judged(some)
+        yield Figure(name, f"{judge.held:.1%}, error {judge.error:.1%}", "", good=True)
+    unlikely = forecasts.left(every, 0, forecasts.UNLIKELY)[1]
+    likely = forecasts.left(every, forecasts.LIKELY, 1.01)[1]
+    yield at_most("told that it is very unlikely that something is left: was left", 100 * unlikely, 5, "%")
+    yield at_least("told that it is very likely: share for whom something was left", likely, 0.95)
+
+
 def arithmetic() -> Iterator[Figure]:
     """Tokens and the draw, without HTTP."""
     tokens = Tokens(["a secret of the benchmark"])
@@ -210,7 +230,7 @@ def _used(redis: Redis) -> float:
 def main() -> int:
     """Measure everything and print the table."""
     table = Table("what", "measured", "at least / at most", "", title="What the waiting room costs")
-    figures = [*arithmetic(), *sales(), *stored()]
+    figures = [*arithmetic(), *sales(), *honesty(), *stored()]
     with tempfile.TemporaryDirectory(prefix="wr") as folder, system(Path(folder)) as running:
         for part in (http, proxied, store_commands, memory):
             figures += part(running)
