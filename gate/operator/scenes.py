@@ -6,7 +6,7 @@ from typing import Final
 from gate.plain import Scene
 from waitroom import draw
 from waitroom.answers import AtDoor, Entered, Position
-from waitroom.forecast import Flow, wait
+from waitroom.forecast import chance, flow, wait
 from waitroom.room import Line, Room, Schedule
 
 NOW: Final = 1_432_033_200_000
@@ -23,8 +23,12 @@ _LINE: Final = Line(
     seed=_SEED,
     units_left=240,
     units_held=3,
+    units_taken=40,
+    visits=20,
+    entries=240,
     show_rate=0.8,
-    entering_per_minute=100,
+    called_per_minute=60,
+    entering_per_minute=48,
 )
 
 
@@ -34,7 +38,7 @@ def make_scenes(room: Room, reason: str = "…") -> dict[str, Scene]:
     ``reason`` is why the sale is paused.
     """
     room = replace(room, schedule=_OPEN, identity=True, sign_in=f"/preview/{room.name}/waiting")
-    waiting = Scene(room, _LINE, NOW, position=_later(2_000), wait=_wait(room, 1_700))
+    waiting = _told(Scene(room, _LINE, NOW, position=_later(2_000)))
     called = replace(waiting, position=_drawn(12, called=True))
     new = replace(waiting, position=None)
     joined = replace(waiting, line=replace(_LINE, presale_size=None, seed=None, called=0))
@@ -49,7 +53,10 @@ def make_scenes(room: Room, reason: str = "…") -> dict[str, Scene]:
             Schedule(NOW + 2 * _MINUTE, NOW - 60 * _MINUTE, NOW - _MINUTE),
         ),
         "waiting": waiting,
-        "unknown": replace(waiting, line=replace(_LINE, entering_per_minute=0.01), wait=None),
+        "slim": _told(replace(waiting, line=replace(_LINE, units_left=40))),
+        "unknown": replace(
+            waiting, line=replace(_LINE, called_per_minute=0, entering_per_minute=0.01), wait=None
+        ),
         "held": replace(waiting, line=replace(_LINE, units_left=0, units_held=2)),
         "called": called,
         "door": replace(called, answer=AtDoor(12, 2, NOW + 4_000)),
@@ -81,7 +88,8 @@ def _drawn(place: int, *, called: bool = False) -> Position:
     return Position(number, place, 0 if called else place, called=called)
 
 
-def _wait(room: Room, ahead: int) -> tuple[int, int] | None:
-    pace = room.pace
-    flow = Flow(_LINE.entering_per_minute, pace.rate, pace.capacity, pace.visit_ms / 1000, _LINE.show_rate)
-    return wait(ahead, flow)
+def _told(scene: Scene) -> Scene:
+    """With the forecasts."""
+    ahead = scene.ahead or 0
+    moves = flow(scene.room.pace, scene.line, NOW - _OPEN.opens_at)
+    return replace(scene, wait=wait(ahead, moves), chance=chance(ahead, moves, scene.line))
