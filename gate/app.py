@@ -77,8 +77,10 @@ DOOR = web.AppKey("DOOR", Door)
 
 async def _open_door(app: web.Application) -> AsyncIterator[None]:
     gate = app[GATE]
-    async with Upstream(gate.settings.upstream_url, trusted=gate.settings.trusted_proxies) as upstream:
-        door = Door(gate, upstream)
+    shop = partial(Upstream, gate.settings.upstream_url, trusted=gate.settings.trusted_proxies)
+    # Two ways to the shop, so that a crowd at its open pages never takes the connections of those who are let in.
+    async with shop() as visitors_way, shop() as open_way:
+        door = Door(gate, visitors_way, open_way)
         app.router.add_route("*", "/{path:(?s:.*)}", gate.endpoint("shop", {"*": door.handle}))
         app[DOOR] = door
         yield

@@ -44,12 +44,17 @@ async def read_json(request: web.Request) -> dict[str, Any]:
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
-    """The fields of a plain form.
+    """The fields of a plain form of our own pages.
 
     Raises:
+        HTTPForbidden: a page of another site sent it; the answer's cookies would replace the shopper's.
         BadRequest: it is in another format.
         BodyBroken, BodyStalled: it did not come whole, or not in time.
     """
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise web.HTTPForbidden(
+            text="this form comes from another site; open the waiting page and use the one there"
+        )
     if request.content_type == "multipart/form-data":
         raise BadRequest("the form must be sent as application/x-www-form-urlencoded")
     try:

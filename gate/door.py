@@ -17,8 +17,8 @@ from gate import problems, shopper
 from gate.gate import Gate, LiveRoom, no_store
 from gate.paths import normalise, protects
 from gate.proxy import ProxyError, Upstream
-from waitroom.errors import Refused, StoreAway
-from waitroom.tickets import Pass, pass_cookie
+from waitroom.errors import IdentityNeeded, Refused, StoreAway
+from waitroom.tickets import Pass, pass_cookie, ticket_cookie
 
 OWN = ("/waitroom",)
 HIDDEN = ("/metrics", "/healthz")  # the shop's own affairs
@@ -33,12 +33,14 @@ class Door:
 
     Args:
         gate: the gate it belongs to.
-        upstream: the shop.
+        visitors_way: the way to the shop for those who have been let in.
+        open_way: the way for everybody else, to what no room protects.
     """
 
-    def __init__(self, gate: Gate, upstream: Upstream) -> None:
+    def __init__(self, gate: Gate, visitors_way: Upstream, open_way: Upstream) -> None:
         self._gate = gate
-        self._upstream = upstream
+        self._visitors_way = visitors_way
+        self._open_way = open_way
         self._guards = {prefix: room for room in gate.rooms.values() for prefix in room.waiting.room.protect}
         self._only_room = next(iter(gate.rooms)) if len(gate.rooms) == 1 else ""
 
@@ -59,7 +61,7 @@ class Door:
         Raises:
             StoreAway: the store does not answer.
         """
-        await self._hear_units(await self._upstream.listen(room.waiting.room.stock), room)
+        await self._hear_units(await self._visitors_way.listen(room.waiting.room.stock), room)
 
     async def _unguarded(self, request: web.Request, target: str) -> web.StreamResponse:
         set_cookies: list[str] = []
@@ -70,7 +72,9 @@ class Door:
             if room and granted:
                 set_cookies.extend(await self._hear(request, words, room, granted))
 
-        return await self._upstream.forward(request, target, on_answer=listen, set_cookies=set_cookies)
+        visits = any(self._find_visit(request, room) for room in self._gate.rooms.values())
+        way = self._visitors_way if visits else self._open_way
+        return await way.forward(request, target, on_answer=listen, set_cookies=set_cookies)
 
     async def _guarded(self, request: web.Request, target: str, room: LiveRoom) -> web.StreamResponse:
         granted = self._find_visit(request, room)
@@ -84,11 +88,16 @@ class Door:
         return self._to_waiting_page(target, room, [])
 
     def _find_visit(self, request: web.Request, room: LiveRoom) -> Pass | None:
-        """The pass of a request whose visit has begun and goes on."""
+        """The pass of a request whose visit has begun and goes on, shown by whoever it was given to."""
         granted = shopper.find_pass(self._gate, request, room.name)
         if granted is None or granted.enter_at > self._gate.clock.now_ms():
             return None
-        return granted if room.waiting.visits.admits(granted) else None
+        if not room.waiting.visits.admits(granted):
+            return None
+        with suppress(IdentityNeeded):
+            if granted.identity == shopper.read_identity(self._gate, request, room.waiting.room):
+                return granted
+        return None
 
     async def _straight_in(self, request: web.Request, target: str, room: LiveRoom) -> web.StreamResponse:
         """Let a browser in that comes while nobody waits: ticket, call and pass in one request."""
@@ -123,7 +132,7 @@ class Door:
             set_cookies.extend(await self._hear(request, words, room, granted))
 
         try:
-            return await self._upstream.forward(
+            return await self._visitors_way.forward(
                 request, target, cookie=cookie, on_answer=listen, set_cookies=set_cookies
             )
         except ProxyError as error:
@@ -135,7 +144,7 @@ class Door:
     async def _hear(
         self, request: web.Request, words: Mapping[str, str], room: LiveRoom, granted: Pass
     ) -> list[str]:
-        """Act on what the shop says; answers the cookies to set: the pass is taken back when the visit is over."""
+        """Act on what the shop says; answers the cookies to set: they take pass and ticket back after a visit."""
         try:
             await self._hear_units(words, room)
             if words.get("Waitroom-Command") != "leave":
@@ -145,7 +154,9 @@ class Door:
             # The shop's next answer says it again, and the visit ends by itself.
             _log.warning("not heard", room=room.name, words=dict(words), reason=str(error))
             return []
-        return [shopper.take_back(self._gate, request, pass_cookie(room.name))]
+        # The ticket has done its work as well: whoever comes back asks for a new one.
+        names = pass_cookie(room.name), ticket_cookie(room.name)
+        return [shopper.take_back(self._gate, request, name) for name in names]
 
     async def _hear_units(self, words: Mapping[str, str], room: LiveRoom) -> None:
         left, held = words.get("Waitroom-Units-Left"), words.get("Waitroom-Units-Held", "0")

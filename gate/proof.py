@@ -3,6 +3,7 @@
 ``docs/draw.md`` has their formats.
 """
 
+import asyncio
 import binascii
 import json
 import re
@@ -20,6 +21,11 @@ from waitroom.presale import place_of
 from waitroom.state import draw_document
 
 LOG_PAGE = 1000
+READERS = 4
+ROLL_PIECE = 1 << 16
+ROLL_PATIENCE_S = 120
+"""So many readers of roll and log at once, with so much in memory and for so long: the line comes first."""
+
 BRIEFLY = "public, max-age=1"
 FOREVER = "public, max-age=31536000, immutable"
 _AN_HOUR = "public, max-age=3600"
@@ -33,6 +39,7 @@ class ProofApi:
     def __init__(self, gate: Gate, room: LiveRoom) -> None:
         self._gate = gate
         self._room = room
+        self._readers = asyncio.Semaphore(READERS)
 
     @property
     def addresses(self) -> dict[str, tuple[str, dict[str, Handler]]]:
@@ -105,15 +112,17 @@ class ProofApi:
         response.content_length = 32 * line.presale_size
         if request.method == hdrs.METH_HEAD:
             return response
-        pieces = self._gate.store.read_bytes(waiting.keys.roll)
-        first = await anext(pieces, b"")
-        await response.prepare(request)
-        await response.write(first)
-        try:
-            async for piece in pieces:
-                await response.write(piece)
-        except StoreAway:
-            request.protocol.force_close()  # so that half a roll never looks whole
+        async with self._readers:
+            pieces = self._gate.store.read_bytes(waiting.keys.roll, ROLL_PIECE)
+            first = await anext(pieces, b"")
+            await response.prepare(request)
+            try:
+                async with asyncio.timeout(ROLL_PATIENCE_S):
+                    await response.write(first)
+                    async for piece in pieces:
+                        await response.write(piece)
+            except (StoreAway, TimeoutError):
+                request.protocol.force_close()  # so that half a roll never looks whole
         return response
 
     async def log(self, request: web.Request) -> web.Response:
@@ -121,7 +130,8 @@ class ProofApi:
         after = request.query.get("after", "0")
         if not _ENTRY_ID.fullmatch(after):
             raise BadRequest("after must be the id of an entry, such as 1432033200000-0")
-        entries = await self._gate.store.read_stream(self._room.waiting.keys.log, after, LOG_PAGE)
+        async with self._readers:
+            entries = await self._gate.store.read_stream(self._room.waiting.keys.log, after, LOG_PAGE)
         more = entries[-1][0] if len(entries) == LOG_PAGE else None
         document = {"entries": [{"id": entry_id, **fields} for entry_id, fields in entries], "next": more}
         # Nothing is ever inserted, so a full page stays as it is.

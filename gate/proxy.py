@@ -24,6 +24,10 @@ SERVER_OPTIONS: dict[str, Any] = {
 }
 """What `web.AppRunner` must be given for this proxy to keep its promises."""
 
+UPLOAD_GRACE_S = 20.0
+SLOWEST_UPLOAD = 8_000
+"""An upload must bring so many bytes a second, on average, after its first seconds."""
+
 OnAnswer = Callable[[Mapping[str, str]], Awaitable[None]]
 """Told what the shop says to the gate (`headers.WORDS`), before the shopper hears anything of the answer."""
 
@@ -204,6 +208,8 @@ class _Upload(aiohttp.Payload):
 
     def __init__(self, content: aiohttp.StreamReader, shopper_timeout: float, shop_timeout: float) -> None:
         super().__init__(content)
+        self._started = asyncio.get_running_loop().time()
+        self._received = 0
         self._shopper_timeout = shopper_timeout
         self._shop_timeout = shop_timeout
 
@@ -218,14 +224,21 @@ class _Upload(aiohttp.Payload):
     async def _next(self) -> bytes:
         content: aiohttp.StreamReader = self._value
         try:
-            async with asyncio.timeout(self._shopper_timeout):
-                return await content.readany()
+            async with asyncio.timeout(self._patience()):
+                piece = await content.readany()
         except TimeoutError:
             self.fault = BodyStalled()
             raise
         except (aiohttp.ClientError, web.RequestPayloadError, OSError):
             self.fault = BodyBroken()
             raise
+        self._received += len(piece)
+        return piece
+
+    def _patience(self) -> float:
+        """Seconds to wait for the next piece: bodies that trickle would hold the shop's connections for good."""
+        due = self._started + UPLOAD_GRACE_S + self._received / SLOWEST_UPLOAD
+        return min(self._shopper_timeout, max(0, due - asyncio.get_running_loop().time()))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Refuse: the body is never in memory as a whole."""

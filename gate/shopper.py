@@ -83,7 +83,8 @@ def give_ticket(gate: Gate, request: web.Request, ticket: Ticket) -> tuple[str, 
 
 def pass_for(ticket: Ticket, entered: Entered) -> Pass:
     """The pass of a visit."""
-    return Pass(ticket.room, entered.place, ticket.number, entered.enter_at, entered.expires_at)
+    times = entered.enter_at, entered.expires_at
+    return Pass(ticket.room, entered.place, ticket.number, *times, ticket.identity)
 
 
 def give_pass(gate: Gate, request: web.Request, granted: Pass) -> tuple[str, str]:

@@ -5,6 +5,9 @@ This is the only module that reads the machine's time.
 
 import time
 
+LONGEST_ROUND_TRIP_MS = 200
+"""An answer of the store that took longer does not say what time it is."""
+
 
 class Clock:
     """The wall clock in epoch milliseconds, corrected to the store's, and a steady clock for durations."""
@@ -23,11 +26,15 @@ class Clock:
     def correct(self, store_ms: int, sent_ms: int, received_ms: int) -> None:
         """Take over the store's time, read somewhere between two readings of ``now_ms``.
 
-        Leaves the clock alone while the reading lies within the round trip: such a difference is noise,
-        and a clock that is right must not tremble.
+        Leaves the clock alone while the reading lies within the round trip: such a difference is noise, and a clock
+        that is right must not tremble. Else moves it just so far that it does; a slow answer says too little.
         """
-        if not sent_ms <= store_ms <= received_ms:
-            self.offset_ms += store_ms - (sent_ms + received_ms) // 2
+        if received_ms - sent_ms > LONGEST_ROUND_TRIP_MS:
+            return
+        if store_ms < sent_ms:
+            self.offset_ms += store_ms - sent_ms
+        elif store_ms > received_ms:
+            self.offset_ms += store_ms - received_ms
 
 
 class ManualClock(Clock):

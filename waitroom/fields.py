@@ -53,6 +53,11 @@ def read_pace(fields: Fields) -> Pace:
     )
 
 
+def read_longest_visit(fields: Fields) -> int:
+    """The longest that a pass may be good for, ms: also one signed before the operator shortened visits."""
+    return max(int(fields[b"visit_longest_ms"]), int(fields.get(b"visit_longest_ever_ms", 0)))
+
+
 def read_line(fields: Fields, visits: int, at_door: int, coming: int) -> Line:
     """The line in a ``line`` hash and the sizes of its sets."""
     minutes = float(fields.get(b"moving", 0)) / 60_000 or inf

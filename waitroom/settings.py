@@ -57,7 +57,8 @@ _HIDDEN = {"WAITROOM_SECRETS", "REDIS_URL", "DATABASE_URL"}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 RoomName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-SitePath = Annotated[str, StringConstraints(pattern=r"^/[^\s\\?#]*$")]
+# In its canonical form: a prefix with escapes or dot segments would protect nothing.
+SitePath = Annotated[str, StringConstraints(pattern=r"^(/|(/[^\s\\?#%;/.][^\s\\?#%;/]*)+/?)$")]
 RelayAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]*[^\s?#/]$")]
 Secret = Annotated[SecretStr, Field(min_length=16)]
 
@@ -80,7 +81,7 @@ class RoomSettings(BaseModel):
     draw: Literal["local", "drand"] = "local"
     drand_relays: tuple[RelayAddress, ...] = DRAND_RELAYS
     drawing_seconds: float = Field(default=5, ge=1, le=86_400)
-    rate: float = Field(default=60, gt=0, le=1_000_000)
+    rate: float = Field(default=60, ge=0.01, le=1_000_000)
     capacity: int | None = Field(default=None, ge=1, le=1_000_000)
     burst: int = Field(default=1, ge=1, le=10_000)
     visit_seconds: float = Field(default=600, ge=1, le=86_400)
@@ -183,9 +184,9 @@ class Settings(BaseModel):
         owners: dict[str, str] = {}
         for name, room in rooms.items():
             for prefix in room.protect:
-                if prefix in owners:
-                    raise ValueError(f"the rooms {owners[prefix]} and {name} both protect {prefix}")
-                owners[prefix] = name
+                owner = owners.setdefault(prefix.rstrip("/").casefold(), name)
+                if owner != name:
+                    raise ValueError(f"the rooms {owner} and {name} both protect {prefix}")
         return rooms
 
     @property

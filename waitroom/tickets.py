@@ -53,13 +53,17 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Leave to be in the shop of a room from ``enter_at`` until before ``expires_at`` (epoch ms)."""
+    """Leave to be in the shop of a room from ``enter_at`` until before ``expires_at`` (epoch ms).
+
+    ``identity`` is the subject it was given to, or empty in a room without identities.
+    """
 
     room: str
     place: int
     number: int
     enter_at: int
     expires_at: int
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class Tokens:
     def sign_pass(self, granted: Pass) -> str:
         """The token of a pass."""
         times = granted.enter_at, granted.expires_at
-        return self._sign(PASS, granted.room, granted.place, granted.number, *times)
+        return self._sign(PASS, granted.room, granted.place, granted.number, *times, granted.identity)
 
     def read_pass(self, token: str, room: str, now_ms: int) -> Pass:
         """The pass in a token made for ``room``; it may still be too early for it (``enter_at``).
@@ -146,9 +150,9 @@ class Tokens:
             TokenInvalid: for any other text.
             TokenExpired: from ``expires_at`` on.
         """
-        found, *numbers = self._read(PASS, token, 5)
+        found, place, number, enter_at, expires_at, identity = self._read(PASS, token, 6)
         _require_room(PASS, found, room)
-        granted = Pass(room, *map(int, numbers))
+        granted = Pass(room, int(place), int(number), int(enter_at), int(expires_at), identity)
         _require_time(PASS, granted.expires_at, now_ms)
         return granted
 

@@ -37,7 +37,7 @@ class Visits:
         self._ended[place] = self._clock.now_ms()
 
     def read_ended(self, flat: Sequence[bytes], longest_ms: int) -> None:
-        """Take over early ends (place, when, …), and forget those whose passes have run out by themselves."""
+        """Take over early ends (place, when, …), and forget those older than any pass can be."""
         oldest = self._clock.now_ms() - longest_ms
         for place, at in zip(flat[::2], flat[1::2], strict=True):
             self._ended[int(place)] = int(float(at))

@@ -92,6 +92,16 @@ async def test_a_pass_counts_from_its_first_to_its_last_instant(full: Front) -> 
         assert await browse(holding(full, Pass(ROOM, 7, 7, enter_at, expires_at))) == expected
 
 
+async def test_a_pass_is_good_for_the_account_it_was_given_to(front_with: OpenFront) -> None:
+    """One place in line lets one person in: signed out, or signed in as another, the same pass opens nothing."""
+    front = await front_with(identity=True, capacity=1)
+    now = front.clock.now_ms()
+    token = front.tokens.sign_pass(Pass(ROOM, 7, 7, now, now + 1000, "anna"))
+    for subject, status in (("anna", 200), ("bert", 429), ("", 429)):
+        shopper = front.shopper(subject, **{pass_cookie(ROOM): token})
+        assert (await shopper.get("/sale")).status == status
+
+
 async def test_forged_and_foreign_passes_open_nothing(full: Front) -> None:
     """Signed by somebody else, for another room, for another purpose, or edited: the waiting page."""
     now = full.clock.now_ms()
@@ -402,9 +412,8 @@ async def test_the_shop_is_asked_for_its_stock(front_with: OpenFront) -> None:
     front = await front_with(stock="/units")
     room = front.room
     front.shop.says = {"Waitroom-Units-Left": "5", "Waitroom-Units-Held": "1"}
-    async with Upstream(front.gate.settings.upstream_url) as upstream:
-        await Door(front.gate, upstream).ask_stock(room)
-    async with Upstream("http://127.0.0.1:9") as nobody:
-        await Door(front.gate, nobody).ask_stock(room)
+    async with Upstream(front.gate.settings.upstream_url) as shop, Upstream("http://127.0.0.1:9") as nobody:
+        await Door(front.gate, shop, nobody).ask_stock(room)
+        await Door(front.gate, nobody, nobody).ask_stock(room)
     assert front.shop.paths == ["/units"]
     assert (room.waiting.line.units_left, room.waiting.line.units_held) == (5, 1)

@@ -40,7 +40,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-PARTS = {"room": ROOM, "face": "waiting"}
+PARTS = {"room": ROOM, "face": "waiting", "number": "0"}
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 schema = schemathesis.openapi.from_dict(DOCUMENT)

@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 
@@ -184,6 +185,19 @@ async def test_where_one_visit_is_all_the_page_says_so(front_with: OpenFront) ->
     back = await submit(anna, "ticket")
     assert back == f"{PLAIN}&hurdle=once"
     assert "In this sale everyone goes in once." in (await anna.browse(back)).text
+
+
+@pytest.mark.parametrize("address", ["ticket", "pass"])
+@pytest.mark.parametrize("fields", [{}, {"do": "leave"}])
+async def test_a_form_of_another_site_changes_nothing(
+    front: Front, address: str, fields: dict[str, str]
+) -> None:
+    """Browsers take an answer's cookies even where they kept ours from the request: so there is none."""
+    shopper = await front.in_line()
+    foreign = {"Sec-Fetch-Site": "cross-site", "Content-Type": "application/x-www-form-urlencoded"}
+    answer = await shopper.send("POST", f"{BASE}/{address}", data=urlencode(fields).encode(), headers=foreign)
+    assert answer.problem == (403, "forbidden")
+    assert "Set-Cookie" not in answer.headers
 
 
 @pytest.mark.parametrize(

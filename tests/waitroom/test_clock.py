@@ -15,12 +15,19 @@ def test_the_wall_clock_counts_epoch_milliseconds_and_the_steady_one_seconds() -
 
 
 def test_a_wrong_clock_takes_over_the_stores_time() -> None:
-    """The store's reading stands for the middle of the round trip; the next correction builds on it."""
+    """Just so far that the reading lies within the round trip; the next correction builds on it."""
     clock = Clock()
     clock.correct(store_ms=10_000, sent_ms=1_000, received_ms=1_010)
-    assert clock.offset_ms == 10_000 - 1_005
+    assert clock.offset_ms == 10_000 - 1_010
     clock.correct(store_ms=9_990, sent_ms=10_000, received_ms=10_020)
-    assert clock.offset_ms == 8_995 - 20
+    assert clock.offset_ms == 8_990 - 10
+
+
+def test_a_slow_answer_says_nothing_of_the_time() -> None:
+    """A good clock must not jump because the store was busy."""
+    clock = Clock()
+    clock.correct(store_ms=5_000, sent_ms=1_000, received_ms=1_201)
+    assert clock.offset_ms == 0
 
 
 @pytest.mark.parametrize("store_ms", [1_000, 1_004, 1_010])

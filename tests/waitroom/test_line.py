@@ -415,3 +415,21 @@ async def test_stock_alone_neither_ends_a_sale_before_it_opens_nor_reopens_it(sa
     await sold.tell_units(0, 0)
     await sold.tell_units(5, 0)
     assert sold.phase() is Phase.SOLD_OUT
+
+
+async def test_an_ended_visit_stays_ended_when_visits_are_shortened(sale: Sale) -> None:
+    """Its pass was signed when visits were longer, so every gate refuses it for as long as that."""
+    waiting, other = [await sale.gate(visit_seconds=600) for _ in range(2)]
+    (ticket,) = await crowd(waiting, 1)
+    await open_wide(waiting)
+    entered = await enter(waiting, ticket)
+    granted = Pass("mi-launch", entered.place, ticket.number, entered.enter_at, entered.expires_at)
+    await waiting.leave_shop(granted)
+    short = replace(waiting.room.pace, visit_ms=2_000, visit_longest_ms=2_000)
+    await waiting.tune(short, by="test")
+    for ms in (1_000, 4_000, 500_000):
+        await sale.later(waiting, ms)
+        await other.tick()
+        assert [gate.visits.admits(granted) for gate in (waiting, other)] == [False, False]
+    await sale.later(waiting, 200_000)
+    assert waiting.visits.admits(granted)

@@ -130,7 +130,7 @@ BAD_FILES = [
     ("[rooms]", "rooms = {}: dictionary should have at least 1 item"),
     ("[rooms.Mi]", r"rooms.Mi.\[key\] = 'Mi': string should match pattern"),
     ("[rooms.mi]\nrat = 1", "rooms.mi.rat is no setting; see the settings in the README"),
-    ("[rooms.mi]\nrate = 0", "rooms.mi.rate = 0: input should be greater than 0"),
+    ("[rooms.mi]\nrate = 0", "rooms.mi.rate = 0: input should be greater than or equal to 0.01"),
     ("[rooms.mi]\nrate = nan", "rooms.mi.rate = nan: input should be"),
     ("[rooms.mi]\nrate = 1e9", "rooms.mi.rate = 1000000000.0: input should be less than or equal to 1000000"),
     ("[rooms.mi]\ncapacity = 0", "rooms.mi.capacity = 0: input should be greater than or equal to 1"),
@@ -144,7 +144,12 @@ BAD_FILES = [
     ("[rooms.mi]\ncolours = { ink = 'red' }", "rooms.mi.colours.ink = 'red': string should match pattern"),
     ("[rooms.mi.texts.Deutsch]", r"rooms.mi.texts.Deutsch.\[key\] = 'Deutsch': string should match pattern"),
     ("[rooms.mi.texts.de]\nLeave = 1", "rooms.mi.texts.de.Leave = 1: input should be a valid string"),
-    ("[rooms.mi]\nprotect = ['sale']", r"rooms.mi.protect.0 = 'sale': string should match pattern '\^/"),
+    ("[rooms.mi]\nprotect = ['sale']", r"rooms.mi.protect.0 = 'sale': string should match pattern '\^"),
+    (
+        "[rooms.mi]\nprotect = ['/x/../sale']",
+        r"rooms.mi.protect.0 = '/x/../sale': string should match pattern",
+    ),
+    ("[rooms.mi]\nprotect = ['/%73ale']", r"rooms.mi.protect.0 = '/%73ale': string should match pattern"),
     ("[rooms.mi]\nsign_in = '//evil\\x'", "rooms.mi.sign_in = .*: string should match pattern"),
     (
         "[rooms.mi]\nvisit_longest_seconds = 60",
@@ -167,8 +172,8 @@ BAD_FILES = [
         r"rooms.mi.drand_relays.0 = 'drand.example': string should match pattern",
     ),
     (
-        "[rooms.mi]\nprotect = ['/sale']\n[rooms.tea]\nprotect = ['/tea', '/sale']",
-        "rooms = .*: the rooms mi and tea both protect /sale",
+        "[rooms.mi]\nprotect = ['/sale']\n[rooms.tea]\nprotect = ['/tea', '/SALE/']",
+        "rooms = .*: the rooms mi and tea both protect /SALE/",
     ),
 ]
 

@@ -6,7 +6,8 @@
 --                   closed; units_left, units_held, units_taken; run, hold_until (healing);
 --                   recorded (the phase that the log told last); seal, sealed_to, sealed_at (the log's last seal)
 -- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
---                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms, version
+--                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms,
+--                   visit_longest_ever_ms, version
 -- ARGV[1] now_ms
 
 local function hash(key)
@@ -90,6 +91,11 @@ end
 -- Milliseconds between entries, in whole 1/1024 ms: such numbers add up without rounding (waitroom.pace).
 local TICK = 1024
 local function interval(rate) return math.ceil(60000 * TICK / tonumber(rate)) / TICK end
+
+-- The longest that a pass may be good for: also one that was signed before the operator shortened visits.
+local function longest_visit_ms()
+  return math.max(tonumber(settings.visit_longest_ms), tonumber(settings.visit_longest_ever_ms or 0))
+end
 
 -- Events a millisecond that hold a decayed count at this level.
 local HALF_LIFE_MS = 30000
