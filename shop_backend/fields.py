@@ -28,7 +28,7 @@ async def read_fields(request: web.Request) -> Fields:
 
     Raises:
         UnknownBody: when it is of another type than JSON or a plain form.
-        BadInput: when it can't be parsed.
+        BadInput: when it can't be parsed, or the sender hangs up.
     """
     if request.content_type not in {JSON, FORM}:
         raise UnknownBody(f"Send {JSON} or {FORM}.")
@@ -37,7 +37,7 @@ async def read_fields(request: web.Request) -> Fields:
         if request.content_type == FORM:
             return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=40))
         fields = json.loads(body or b"{}")
-    except (ValueError, RecursionError, web.RequestPayloadError):
+    except (ValueError, RecursionError, ConnectionError, web.RequestPayloadError):
         raise BadInput("body", "The body can't be parsed.") from None
     if not isinstance(fields, dict):
         raise BadInput("body", "The body must be an object.")

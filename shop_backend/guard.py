@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -12,7 +14,7 @@ from shop_backend.context import ACCOUNT, ACCOUNTS, CLOCK, NEW_SESSION, SETTINGS
 from shop_backend.errors import Forged, PassNeeded, SignInNeeded
 from shop_backend.fields import FORM, Fields, read_fields
 from waitroom.errors import TokenInvalid
-from waitroom.tickets import IDENTITY_COOKIE, Identity, pass_cookie
+from waitroom.tickets import IDENTITY_COOKIE, Identity, Pass, pass_cookie
 
 SESSION_COOKIE = "shop_session"
 SCHEME = "Waitroom"
@@ -71,8 +73,11 @@ def form_token(request: web.Request) -> str:
 
 
 def keep_form_cookie(request: web.Request, response: web.StreamResponse) -> None:
-    """Give a browser that has no session the cookie that its form's token belongs to."""
-    if NEW_SESSION in request:
+    """Give a browser that has no session the cookie that its form's token belongs to.
+
+    A form that another site sends comes without the session that the browser has, which must stay.
+    """
+    if NEW_SESSION in request and (request.method in {"GET", "HEAD"} or _from_here(request)):
         _set_cookie(request, response, SESSION_COOKIE, request[NEW_SESSION])
 
 
@@ -97,16 +102,21 @@ async def posted(request: web.Request) -> Fields:
     return fields
 
 
-def require_pass(request: web.Request) -> None:
+async def require_pass(request: web.Request) -> None:
     """Let nobody into the sale who has not been let in by the waiting room.
 
     Raises:
-        PassNeeded: without a pass of this room that is good now.
+        PassNeeded: without a pass of this room that is good now, and of nobody else than who is signed in.
         HTTPSeeOther: the same, for a browser: to the waiting room.
     """
     settings = request.app[SETTINGS]
-    if not settings.pass_required or any(_is_good(request, token) for token in _pass_tokens(request)):
+    if not settings.pass_required:
         return
+    holders = {granted.identity for granted in _good_passes(request)}
+    if holders:
+        account = None if "" in holders else await account_of(request)
+        if not account or account.id in holders:
+            return
     waiting = f"/waitroom/{settings.room}"
     if not wants_json(request):
         wanted = request.path_qs if request.method == "GET" else "/sale"
@@ -126,12 +136,13 @@ def _pass_tokens(request: web.Request) -> list[str]:
     return [cookie, *tokens[:4]] if cookie else tokens[:4]
 
 
-def _is_good(request: web.Request, token: str) -> bool:
-    now = request.app[CLOCK].now_ms()
-    try:
-        return request.app[TOKENS].read_pass(token, request.app[SETTINGS].room, now).enter_at <= now
-    except (TokenInvalid, UnicodeError):
-        return False
+def _good_passes(request: web.Request) -> Iterator[Pass]:
+    now, room = request.app[CLOCK].now_ms(), request.app[SETTINGS].room
+    for token in _pass_tokens(request):
+        with suppress(TokenInvalid, UnicodeError):
+            granted = request.app[TOKENS].read_pass(token, room, now)
+            if granted.enter_at <= now:
+                yield granted
 
 
 def _from_here(request: web.Request) -> bool:

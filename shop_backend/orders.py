@@ -71,6 +71,12 @@ class Orders:
         async with self._database.read() as connection:
             return await stock.read_stock(connection)
 
+    async def ordered(self, account: str) -> dict[str, int]:
+        """Units of each product that count towards a buyer's limit."""
+        await self._release()
+        async with self._database.read() as connection:
+            return await stock.read_allowances(connection, account)
+
     async def of_account(self, account: str) -> list[Order]:
         """A buyer's orders, newest first."""
         await self._release()

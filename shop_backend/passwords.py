@@ -13,8 +13,9 @@ from shop_backend.errors import Busy
 
 # OWASP's first choice for argon2id: 19 MiB, two passes, one lane; some 25 ms of one core.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-LONGEST_QUEUE = 2_000
-"""Hashes that may wait; about half a minute on two cores. Beyond that a request is refused at once."""
+LONGEST_QUEUE = 300
+"""Hashes that may wait: 10 s at the 30 a second of a slow machine, as a repeated registration waits twice and the
+gate for 30 s. Beyond that a request is refused at once, to be sent again."""
 
 Result = TypeVar("Result")
 

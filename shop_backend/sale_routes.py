@@ -29,7 +29,7 @@ routes = web.RouteTableDef()
 async def guard_sale(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Ask for the pass under ``/sale``; tell the gate, there and when an order changes, what is left and held."""
     if request.path == PROTECTED or request.path.startswith(f"{PROTECTED}/"):
-        guard.require_pass(request)
+        await guard.require_pass(request)
     elif request.method != "POST" or not request.path.startswith("/orders/"):
         return await handler(request)
     return _tell_units(request, await handler(request), *await _count_units(request))
@@ -55,11 +55,12 @@ def _tell_units(
 @routes.get("/sale")
 async def sale(request: web.Request) -> web.StreamResponse:
     """What is left, and the order form."""
-    await guard.account_of(request)
-    stock = await request.app[ORDERS].stock()
+    orders, account = request.app[ORDERS], await guard.account_of(request)
+    stock = await orders.stock()
     if wants_json(request):
         return web.json_response({"products": [asdict(product) for product in stock]})
-    return page(request, "sale.html", stock=stock, key=fields.new_order_key())
+    ordered = await orders.ordered(account.id) if account else {}
+    return page(request, "sale.html", stock=stock, ordered=ordered, key=fields.new_order_key())
 
 
 @routes.post("/sale/orders")

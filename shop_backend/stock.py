@@ -41,6 +41,12 @@ async def read_stock(connection: AsyncConnection) -> list[Stock]:
     return [Stock(*row) for row in rows]
 
 
+async def read_allowances(connection: AsyncConnection, account: str) -> dict[str, int]:
+    """Units of each product that count towards the buyer's limit."""
+    query = select(allowances.c.product_id, allowances.c.quantity).where(allowances.c.account_id == account)
+    return dict((await connection.execute(query)).all())
+
+
 async def allow(
     database: Database, connection: AsyncConnection, account: str, items: Mapping[str, int]
 ) -> None:
@@ -89,8 +95,8 @@ async def hold(connection: AsyncConnection, items: Mapping[str, int]) -> None:
             .values(held=products.c.held + quantity)
         )
         if done.rowcount != 1:
-            left = await connection.scalar(select(products.c.units - used).where(products.c.id == product))
-            raise NotEnough(_shortage(left or 0), product=product, left=left or 0)
+            [short] = [found for found in await read_stock(connection) if found.id == product]
+            raise NotEnough(_shortage(short), product=product, left=short.free)
 
 
 async def sell(connection: AsyncConnection, items: Mapping[str, int]) -> None:
@@ -112,5 +118,9 @@ async def _take_from_held(connection: AsyncConnection, items: Mapping[str, int],
         )
 
 
-def _shortage(left: int) -> str:
-    return f"Only {left} left of one product." if left > 0 else "One product has no free unit at this moment."
+def _shortage(short: Stock) -> str:
+    if short.free:
+        return f"{short.name}: only {short.free} left."
+    if short.held:
+        return f"{short.name}: none free, but some in other baskets may come back."
+    return f"{short.name} is sold out."

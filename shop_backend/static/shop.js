@@ -5,6 +5,7 @@ function showStock(item, { free, held }) {
   const line = item.querySelector(".stock");
   if (line.dataset.free === String(free) && line.dataset.held === String(held)) return;
   Object.assign(line.dataset, { free, held });
+  showChoice(item.querySelector("select"), free);
   if (free > 0) {
     const number = document.createElement("strong");
     number.textContent = free;
@@ -12,6 +13,12 @@ function showStock(item, { free, held }) {
   } else {
     line.textContent = held > 0 ? "None free, but some in other baskets may come back" : "Sold out";
   }
+}
+
+function showChoice(select, free) {
+  if (Number(select.value) > free) select.value = free;
+  for (const option of select.options) option.disabled = Number(option.value) > free;
+  select.disabled = free === 0 || select.options.length === 1;
 }
 
 async function pollStock(form) {

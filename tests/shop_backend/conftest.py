@@ -105,10 +105,12 @@ class Shop:
         cookies = {SESSION_COOKIE: session, pass_cookie(ROOM): self.sign_pass()}
         return Client(self.session, self.base, account.id, cookies)
 
-    def sign_pass(self, room: str = ROOM, enter_in: int = 0, expires_in: int = 3_600_000) -> str:
-        """A pass to this room, with times relative to now in ms."""
+    def sign_pass(
+        self, room: str = ROOM, enter_in: int = 0, expires_in: int = 3_600_000, identity: str = ""
+    ) -> str:
+        """A pass to this room, with times relative to now in ms; anybody's, unless an identity is given."""
         now = self.clock.now_ms()
-        return self.tokens.sign_pass(Pass(room, 7, 7, now + enter_in, now + expires_in))
+        return self.tokens.sign_pass(Pass(room, 7, 7, now + enter_in, now + expires_in, identity))
 
     async def stock(self) -> dict[str, Stock]:
         """The units of each product."""

@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 
 from shop_backend.accounts import SESSION_MS
-from shop_backend.passwords import HASHER, Passwords
+from shop_backend.passwords import HASHER, LONGEST_QUEUE, Passwords
 from tests.shop_backend.conftest import Shop
 from waitroom.tickets import IDENTITY_COOKIE
 
@@ -118,3 +118,28 @@ async def test_hashing_never_holds_up_the_server() -> None:
     passwords.close()
     assert turns > 8, time.monotonic() - began
     assert len(set(hashing.result())) == 8
+
+
+def test_nobody_waits_for_a_hash_longer_than_the_gate_does() -> None:
+    """A repeated registration waits twice; a slow machine makes 30 a second, and the gate gives up after 30 s."""
+    assert 2 * LONGEST_QUEUE / 30 <= 20
+
+
+async def test_beyond_the_queue_one_is_asked_to_come_again_and_then_gets_in(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is 503 with a time at once, and sending it again gets everyone an account."""
+    monkeypatch.setattr("shop_backend.passwords.LONGEST_QUEUE", 2)
+    sent = [{**ANN, "email": f"{name}@example.org"} for name in range(12)]
+    refused = 0
+    async with asyncio.timeout(30):
+        while sent:
+            answers = await asyncio.gather(
+                *(shop.visitor().post("/account/register", json=body) for body in sent)
+            )
+            busy = [answer for answer in answers if answer.status != 201]
+            assert all((answer.status, answer.headers["Retry-After"]) == (503, "2") for answer in busy)
+            assert all(answer.document["type"] == "/problems/busy" for answer in busy)
+            sent = [body for body, answer in zip(sent, answers, strict=True) if answer.status != 201]
+            refused += len(busy)
+    assert refused

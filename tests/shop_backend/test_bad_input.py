@@ -1,15 +1,22 @@
 """Whatever is sent, the answer is a clear problem and never a fault of ours."""
 
+import asyncio
 import json
+import logging
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from aiohttp import web
+from hypothesis import HealthCheck, given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
+from shop_backend.app import build_app
+from shop_backend.settings import ShopSettings
 from tests.shop_backend.conftest import Shop
+from waitroom.clock import ManualClock
 
-FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = limits(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JSON = {"Content-Type": "application/json"}
 KEY = "one-order-key"
 NAMES = st.sampled_from(["key", "items", "mi-band", "email", "password", "card"])
@@ -107,6 +114,30 @@ async def test_bodies_that_cannot_be_read_are_refused(shop: Shop, subtests: pyte
             for path in ("/sale/orders", "/account/register", "/account/sign-in"):
                 answer = await buyer.post(path, data=body, headers={"Content-Type": content_type})
                 assert (answer.status, answer.document["status"]) == (status, status)
+
+
+async def test_who_hangs_up_in_mid_body_is_no_trouble_of_the_database(
+    settings: ShopSettings, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The request, which nobody hears the answer to, was bad; the shop is not busy and nothing is logged."""
+    app, answers = build_app(settings, clock=clock), asyncio.Queue[int]()
+
+    async def note(_request: web.Request, response: web.StreamResponse) -> None:
+        answers.put_nowait(response.status)
+
+    app.on_response_prepare.append(note)
+    runner = web.AppRunner(app)  # as the shop runs: a handler goes on when its client has gone
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    fields = {**JSON, "Host": "shop", "Content-Length": "100", "Expect": "100-continue"}
+    lines = ["POST /account/register HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    writer.write("\r\n".join([*lines, "", "{"]).encode())
+    assert b"100" in await reader.readline()
+    writer.close()
+    assert await asyncio.wait_for(answers.get(), 10) == 400
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    await runner.cleanup()
 
 
 async def test_a_compressed_body_is_measured_unpacked(shop: Shop) -> None:

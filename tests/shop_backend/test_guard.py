@@ -45,6 +45,33 @@ async def test_i11_without_a_good_pass_the_sale_is_closed(shop: Shop, kind: str)
     assert (await shop.stock())["mi-band"].held == 0
 
 
+async def test_one_pass_shared_by_twelve_accounts_buys_for_its_own_alone(shop: Shop) -> None:
+    """A pass is its holder's: who else is signed in is sent to the waiting room as if there were none."""
+    holder = await shop.buyer()
+    cookie, granted = pass_cookie(ROOM), shop.sign_pass(identity=holder.account)
+    for _ in range(12):
+        other = await shop.buyer()
+        other.cookies[cookie] = granted
+        answer = await other.order({"mi-band": 1})
+        assert (answer.status, answer.document["type"]) == (403, "/problems/pass-needed")
+        browser = await other.get("/sale", headers=HTML)
+        assert browser.headers["Location"] == f"/waitroom/{ROOM}?next=/sale"
+    assert (await shop.stock())["mi-band"].held == 0
+    holder.cookies[cookie] = granted
+    assert (await holder.order({"mi-band": 1})).status == 201
+
+
+async def test_whose_pass_it_is_does_not_matter_until_somebody_signs_in(shop: Shop) -> None:
+    """The sale shows; to order one signs in, and several passes are tried for one's own."""
+    visitor, holder = shop.visitor(), await shop.buyer()
+    visitor.cookies[pass_cookie(ROOM)] = shop.sign_pass(identity=holder.account)
+    assert (await visitor.get("/sale")).status == 200
+    assert (await visitor.order({"mi-band": 1})).document["type"] == "/problems/sign-in-needed"
+    holder.cookies[pass_cookie(ROOM)] = shop.sign_pass(identity="somebody-else")
+    own = {"Authorization": f"Waitroom {shop.sign_pass(identity=holder.account)}"}
+    assert (await holder.get("/sale", headers=own)).status == 200
+
+
 @pytest.mark.parametrize("template", ["Waitroom {}", "waitroom {}", "Waitroom identity.token, {}"])
 async def test_an_app_without_cookies_carries_its_pass_in_authorization(shop: Shop, template: str) -> None:
     """Alone, or in a list with its identity."""
@@ -130,6 +157,23 @@ async def test_what_comes_from_another_site_is_refused(shop: Shop, headers: dict
     json = {"key": "one-order-key", "items": {"mi-band": 1}}
     assert (await buyer.post("/sale/orders", json=json, headers=headers)).status == 403
     assert (await shop.stock())["mi-band"].held == 0
+
+
+@pytest.mark.parametrize("path", ["/account/sign-in", "/account/register", "/account/sign-out", "/nowhere"])
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}],
+    ids=["origin", "metadata"],
+)
+async def test_a_form_of_another_site_leaves_the_session_alone(
+    shop: Shop, path: str, headers: dict[str, str]
+) -> None:
+    """It comes without the session cookie (SameSite), so an answer must not set a new one over it."""
+    refused = await shop.visitor().post(path, data={"email": "ann@example.org"}, headers={**HTML, **headers})
+    assert refused.status in {403, 404}
+    assert "Set-Cookie" not in refused.headers
+    linked = await shop.visitor().get("/account/sign-in", headers={**HTML, **headers})
+    assert SESSION_COOKIE in linked.headers["Set-Cookie"]
 
 
 async def test_json_that_another_site_could_send_unasked_is_not_read(shop: Shop) -> None:

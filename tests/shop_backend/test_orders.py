@@ -142,6 +142,24 @@ async def test_a_refused_order_holds_nothing_at_all(shop: Shop) -> None:
     assert (await buyer.order({"mi-headphones": 2})).status == 201
 
 
+async def test_a_shortage_names_its_product(shop: Shop) -> None:
+    """Some left, none but those in baskets, or sold out."""
+    buyers, last = [await shop.buyer() for _ in range(5)], await shop.buyer()
+    ids = [(await buyer.order({"mi-band": 2})).document["id"] for buyer in buyers[:4]]
+    ids.append((await buyers[4].order({"mi-band": 1})).document["id"])
+
+    async def refusal(quantity: int) -> tuple[str, int]:
+        document = (await last.order({"mi-headphones": 1, "mi-band": quantity})).document
+        return document["detail"], document["left"]
+
+    assert await refusal(2) == ("Mi Band: only 1 left.", 1)
+    ids.append((await buyers[4].order({"mi-band": 1})).document["id"])
+    assert await refusal(1) == ("Mi Band: none free, but some in other baskets may come back.", 0)
+    for buyer, order in zip([*buyers, buyers[4]], ids, strict=True):
+        await buyer.pay(order)
+    assert await refusal(1) == ("Mi Band is sold out.", 0)
+
+
 async def test_cancelling_twice_gives_the_units_back_once(shop: Shop) -> None:
     """And what is paid can't be cancelled here."""
     buyer = await shop.buyer()

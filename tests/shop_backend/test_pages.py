@@ -1,5 +1,6 @@
 """The pages, read as a shopper does; and a purchase clicked through in Chromium."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 from typing import Literal
@@ -51,6 +52,35 @@ async def test_the_sale_page_tells_units_in_baskets_from_units_sold(shop: Shop) 
     for buyer, order in zip(buyers, ids, strict=True):
         await buyer.pay(order)
     assert "Sold out" in (await buyers[0].get("/sale", headers=HTML)).text
+
+
+def choice(page: str, product: str) -> tuple[bool, list[str], list[str]]:
+    """Whether a product's choice is open, the units it offers, and those that can't be chosen."""
+    [(attributes, options)] = re.findall(rf'<select id="{product}"([^>]*)>(.*?)</select>', page, re.DOTALL)
+    found = re.findall(r"<option( disabled)?>(\d)</option>", options)
+    return (
+        "disabled" not in attributes,
+        [text for off, text in found if not off],
+        [t for off, t in found if off],
+    )
+
+
+async def test_no_more_is_offered_than_is_free_and_allowed(shop: Shop) -> None:
+    """At most two less those ordered before, and at most what is free; nothing means a closed choice at 0."""
+    ann, ben = await shop.buyer(), await shop.buyer()
+    await ann.order({"mi-band": 1, "mi-headphones": 2})
+    page = (await ann.get("/sale", headers=HTML)).text
+    assert choice(page, "mi-band") == (True, ["0", "1"], [])
+    assert choice(page, "mi-headphones") == (False, ["0"], [])
+    assert "2 of 2 already ordered" in page
+    assert choice(page, "power-bank-5000") == (True, ["0", "1", "2"], [])
+    for _ in range(4):
+        await (await shop.buyer()).order({"mi-band": 2})
+    page = (await ben.get("/sale", headers=HTML)).text
+    assert choice(page, "mi-band") == (True, ["0", "1"], ["2"])
+    await ben.order({"mi-band": 1})
+    page = (await (await shop.buyer()).get("/sale", headers=HTML)).text
+    assert choice(page, "mi-band") == (False, ["0"], ["1", "2"])
 
 
 async def test_what_a_shopper_sent_is_shown_as_text_and_never_as_markup(shop: Shop) -> None:
@@ -170,4 +200,37 @@ async def test_the_stock_on_the_sale_page_follows_what_others_buy(shop: Shop, br
     await expect(band).to_have_text("10 left")
     await other.order({"mi-band": 2})
     await expect(band).to_have_text("8 left")
+    units = page.get_by_label("Units of Mi Band")
+    await units.select_option("2")
+    orders = [await (await shop.buyer()).order({"mi-band": 2}) for _ in range(4)]
+    await expect(units).to_be_disabled()
+    await expect(units).to_have_value("0")
+    shop.clock.advance(600_000)
+    assert [answer.status for answer in orders] == [201] * 4
+    await expect(units).to_be_enabled()
+    await units.select_option("2")
+    await context.close()
+
+
+GAPS = """rows => rows.map(({cells}) => [...cells].slice(-2).map(cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  return range.getBoundingClientRect();
+})).map(([left, right]) => right.left - left.right)"""
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_on_the_narrowest_screen_the_numbers_of_an_order_stand_apart(
+    shop: Shop, browser: Browser
+) -> None:
+    """Units and prices have room between them, and the page does not scroll sideways."""
+    buyer = await shop.buyer()
+    order = (await buyer.order({"mi-headphones": 2, "power-bank-10400": 2})).document["id"]
+    context = await browser.new_context(viewport={"width": 320, "height": 640})
+    cookies = [{"name": name, "value": value, "url": shop.base} for name, value in buyer.cookies.items()]
+    await context.add_cookies(cookies)  # type: ignore[arg-type]
+    page = await context.new_page()
+    await page.goto(f"{shop.base}/orders/{order}")
+    assert min(await page.locator("tr").evaluate_all(GAPS)) >= 10
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
     await context.close()
