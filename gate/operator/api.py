@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gate.bodies import read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
-from gate.operator.orders import describe_pace, read_hold, read_pace
+from gate.operator.changes import describe_pace, read_hold, read_pace
 from gate.operator.session import Session, Sessions
 from gate.problems import BadRequest
 from gate.proof import signature_in

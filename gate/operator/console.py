@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from gate.bodies import read_form, read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.look import our_look
-from gate.operator.orders import describe_pace
+from gate.operator.changes import describe_pace
 from gate.operator.session import Sessions
 from gate.problems import wants_page
 from waitroom.errors import StoreAway, TokenExpired, TokenInvalid
