@@ -119,7 +119,7 @@ async def test_half_a_roll_never_looks_whole(front_with: OpenFront, monkeypatch:
     await front.later(60_000)
     there = [bytes(32), bytes(16)]
 
-    async def read_bytes(_key: str) -> AsyncIterator[bytes]:
+    async def read_bytes(_key: str, _piece: int) -> AsyncIterator[bytes]:
         for piece in there:
             yield piece
         raise StoreAway("gone")

@@ -293,3 +293,10 @@ def test_the_file_that_comes_along_says_what_holds_without_it() -> None:
 def test_the_procfile_starts_what_a_sale_needs() -> None:
     """The names are those that the commands and the order of stopping go by."""
     assert list(read_procfile(ROOT / "Procfile")) == ["store", "gate", "shop"]
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_rehearsals_verdict_is_the_commands(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """So that a script can ask whether every promise was kept."""
+    monkeypatch.setattr("waitroom.rehearsal.command.rehearse", lambda *_args, **_options: status == 0)
+    assert _invoke("rehearse").exit_code == status

@@ -79,7 +79,7 @@ async def test_visits_slide_only_when_somebody_says_so(anna: Desk) -> None:
 @pytest.mark.parametrize(
     "order, words",
     [
-        ({"rate": 0}, "rate = 0: must be greater than 0"),
+        ({"rate": 0}, "rate = 0: must be greater than or equal to 0.01"),
         ({"rate": "90"}, "rate = '90': must be a valid number"),
         ({"rate": True}, "rate = True: must be a valid number"),
         ({"rate": None}, "rate = None: must be a valid number"),
