@@ -134,7 +134,7 @@ class RoomApi:
         phase = self._room.waiting.phase()
         expected = None
         if position.ahead is not None and phase is Phase.OPEN:
-            expected = wait(-1 if position.called else position.ahead, self._room.flow())
+            expected = wait(-1 if position.called else position.ahead, self._room.flow)
         return {
             "room": ticket.room,
             "number": ticket.number,

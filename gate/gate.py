@@ -13,7 +13,7 @@ from gate.http_metrics import HttpMetrics
 from gate.look import Look
 from waitroom.clock import Clock
 from waitroom.errors import StoreAway
-from waitroom.forecast import Flow, flow
+from waitroom.forecast import flow
 from waitroom.line import WaitingRoom
 from waitroom.settings import Settings
 from waitroom.state import State, build_state
@@ -26,7 +26,7 @@ FRESH_MS = 1000  # the state document is built once a second
 
 
 class LiveRoom:
-    """A waiting room and its state document, as this gate serves them."""
+    """A waiting room, its state document and the flow of its line, as this gate serves them."""
 
     def __init__(self, waiting_room: WaitingRoom, clock: Clock) -> None:
         self.waiting = waiting_room
@@ -51,12 +51,9 @@ class LiveRoom:
         with suppress(StoreAway):
             await self.waiting.advance_draw()
 
-    def flow(self) -> Flow:
-        """How the line moves, for the forecast."""
-        room, line = self.waiting.room, self.waiting.line
-        return flow(room.pace, line, self._clock.now_ms() - room.schedule.opens_at)
-
     def _build(self) -> State:
+        room, line = self.waiting.room, self.waiting.line
+        self.flow = flow(room.pace, line, self._clock.now_ms() - room.schedule.opens_at)
         self._said = self.waiting.phase(), self.waiting.store_away
         return build_state(self.waiting, self._clock.now_ms())
 

@@ -107,7 +107,7 @@ class PlainPages:
         position = None if ticket is None else waiting.position(ticket)
         expected = likely = None
         if position is not None and position.ahead is not None:
-            flow = self._room.flow()
+            flow = self._room.flow
             expected = wait(-1 if position.called else position.ahead, flow)
             likely = chance(position.ahead, flow, waiting.line)
         path = safe_next(wanted) or next(iter(waiting.room.protect), "/")

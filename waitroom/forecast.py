@@ -23,6 +23,7 @@ a few seconds are added at both ends.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from waitroom.pace import FLOW_HALF_LIFE_MS
 from waitroom.room import Line, Pace
@@ -43,7 +44,7 @@ MEMORY_MIN = FLOW_HALF_LIFE_MS / math.log(2) / 60_000
 """A measured rate rests on the entries of about so many minutes: the mean age of what a decayed count remembers."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flow:
     """How the line moves now, a minute.
 
@@ -63,17 +64,17 @@ class Flow:
     show_rate: float
     entries: int
 
-    @property
+    @cached_property
     def share(self) -> float:
         """Entries for each place called."""
         return min(1.0, self.entering / self.called) if self.entering and self.called else self.show_rate
 
-    @property
+    @cached_property
     def fast(self) -> float:
         """Entries a minute at best; the rate, as long as nothing is measured."""
         return min(self.entering or self.rate, self.rate)
 
-    @property
+    @cached_property
     def slow(self) -> float:
         """Entries a minute at worst."""
         return min(self.fast, self.sustained)
