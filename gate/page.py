@@ -3,12 +3,13 @@
 import base64
 import gzip
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from gate.look import Look, our_look
-from gate.sources import read_script
+from gate.sources import read_more, read_script, read_style
 from waitroom.errors import BadSettings
 from waitroom.room import Room
 
@@ -49,33 +50,60 @@ def render_page(room: Room, language: str = "en", look: Look | None = None) -> P
             here="?",
             face="loading",
             script=script,
+            more=f"more.js?lang={language}&v={_short_hash(_more(language, look))}",
         )
     )
-    body = html.encode()
-    packed = gzip.compress(body, mtime=0)
-    if len(packed) > MOST_BYTES:
-        raise BadSettings(
-            f"rooms.{room.name}: in {language!r} its page has {len(packed)} bytes, compressed; at most {MOST_BYTES} "
-            "show at once: make the logo, the texts or the templates smaller"
-        )
-    etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
     headers = {
         **SECURE_HEADERS,
         "Content-Security-Policy": content_security_policy(look.style, script),
         "Content-Language": language,
         "Cache-Control": "public, max-age=60",
         "Vary": "Accept-Encoding, Accept-Language",
-        "ETag": etag,
     }
-    return Page(body, packed, etag, headers)
+    page = _page(html.encode(), headers)
+    if len(page.gzip_body) > MOST_BYTES:
+        raise BadSettings(
+            f"rooms.{room.name}: in {language!r} its page has {len(page.gzip_body)} bytes, compressed; at most "
+            f"{MOST_BYTES} show at once: make the logo, the texts or the templates smaller"
+        )
+    return page
+
+
+def render_more(language: str = "en", look: Look | None = None) -> Page:
+    """What the page fetches when a shopper opens a part of it: one module, with texts and style sheet in it."""
+    headers = {
+        **SECURE_HEADERS,
+        "Content-Type": "text/javascript; charset=utf-8",
+        "Cache-Control": "public, max-age=31536000, immutable",  # its address holds its hash
+        "Vary": "Accept-Encoding",
+    }
+    return _page(_more(language, look or our_look()), headers)
+
+
+def _more(language: str, look: Look) -> bytes:
+    texts = look.environment(language).get_template("queue/more.html").render().strip()
+    style = json.dumps(read_style("more.css"))
+    return f"{read_more()}export const texts = {texts};\nexport const style = {style};\n".encode()
+
+
+def _page(body: bytes, headers: Mapping[str, str]) -> Page:
+    etag = f'W/"{_short_hash(body)}"'
+    return Page(body, gzip.compress(body, mtime=0), etag, {**headers, "ETag": etag})
+
+
+def _short_hash(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:20]
 
 
 def content_security_policy(style: str, script: str = "") -> str:
-    """A policy that allows this style, this script and requests to this site, and nothing else."""
+    """A policy that allows this style, this script, what that script fetches from this site, and nothing else.
+
+    ``'strict-dynamic'`` (CSP 3) lets the script, which is known by its hash, add our modules, and nobody else.
+    """
     allowed = {
         "default-src": "'none'",
         "style-src": _digest(style),
-        **({"script-src": _digest(script)} if script else {}),
+        **({"script-src": f"{_digest(script)} 'strict-dynamic'"} if script else {}),
         "img-src": "data:",
         "connect-src": "'self'",
         "form-action": "'self'",

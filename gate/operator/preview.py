@@ -13,7 +13,7 @@ from gate.look import Look, our_look
 from gate.operator.console import no_link
 from gate.operator.scenes import NOW, make_scenes
 from gate.operator.session import Sessions
-from gate.page import render_page
+from gate.page import render_more, render_page
 from gate.plain import Scene, plain_headers, render_plain
 from gate.problems import TYPES, wants_page
 from gate.shopper import is_secure
@@ -39,6 +39,7 @@ class Previews:
         addresses: dict[str, dict[str, Handler]] = {
             "": {"GET": self.index},
             "/{face}": {"GET": self.page},
+            "/{face}/more.js": {"GET": self.more},
             "/{face}/state": {"GET": self.state},
             "/{face}/ticket": {"GET": self.ticket, "POST": self.ticket, "DELETE": self.leave},
             "/{face}/pass": {"POST": self.knock},
@@ -75,6 +76,12 @@ class Previews:
             page = render_page(scene.room, scene.reader.language, scene.look)
             response = web.Response(body=page.body, headers={**page.headers, **no_store()})
         return keep_choice(request, response, scene.look.languages, secure=is_secure(self._gate, request))
+
+    async def more(self, request: web.Request) -> web.Response:
+        """The module that the page imports when a part of it is opened."""
+        scene = self._scene(request)
+        more = render_more(scene.reader.language, scene.look)
+        return web.Response(body=more.body, headers={**more.headers, **no_store()})
 
     async def state(self, request: web.Request) -> web.Response:
         """The state of the made-up sale, whose clock stands still."""

@@ -1,54 +1,25 @@
 // The waiting page's life: look at the public state, join, wait, knock when called, go in. One round at a time.
 
 import { JOINABLE, aheadOf, nextLook, placeOf, soonest } from "./line.js";
-import { describe, paint } from "./face.js";
-import { hex } from "./draw.js";
+import { ask, more, onThisSite, respite } from "./gate.js";
+import { describe } from "./face.js";
 import { followChoice } from "./language.js";
+import { hex } from "./shuffle.js";
+import { keep, memory, takeOver } from "./receipt.js";
+import { paint, part } from "./paint.js";
+import { openParts } from "./parts.js";
+import { wishes } from "./calls.js";
 
-const base = location.pathname;
 const next = onThisSite(new URLSearchParams(location.search).get("next"));
-const me = { state: null, ticket: null, place: null, door: null, entry: null, hurdle: null, away: false, readAt: 0 };
+const me = { state: null, ticket: null, place: null, door: null, entry: null, visit: null, hurdle: null, away: false, readAt: 0, watch: false, now };
 let offset = -Infinity; // server time minus this page's monotonic clock: a wrong clock on the device changes nothing
 let failures = 0;
-let notBefore = 0; // a Retry-After holds until then, on the page's own clock
 let rejoined = false;
+let going = false; // the shopper has said: in, now
 
-/** A path on this site, or undefined; the gate checks it again. */
-function onThisSite(path) {
-  try {
-    return path?.startsWith("/") && new URL(path, location.origin).origin === location.origin ? path : undefined;
-  } catch { return undefined; }
-}
-
-const now = () => performance.now() + offset;
-
-// The receipt {entropy, number?, ticket?, leaf?} outlives this page: a join whose answer was lost is repeated
-// with the same entropy, and so gets the same ticket.
-let receipt = read() ?? {};
-
-function read() {
-  try { return JSON.parse(localStorage.getItem(base)); } catch { return null; }
-}
-
-function keep(value) {
-  receipt = value;
-  try { localStorage.setItem(base, JSON.stringify(value)); } catch { /* storage is off: the cookie still holds the place */ }
-}
-
-/** Ask the gate; a 5xx or a broken connection throws, so that the round ends and is tried again. */
-async function ask(method, address, body) {
-  const answer = await fetch(base + address, {
-    method,
-    headers: body && { "Content-Type": "application/json" },
-    body: body && JSON.stringify(body),
-    signal: AbortSignal.timeout(15_000),
-  });
-  if (answer.status >= 500 || answer.status === 429) {
-    notBefore = performance.now() + 1000 * (Number(answer.headers.get("Retry-After")) || 0);
-    throw new Error(`${method} ${address}: ${answer.status}`);
-  }
-  const text = await answer.text();
-  return { ...(text && JSON.parse(text)), status: answer.status };
+/** The gate's time, in epoch ms. */
+function now() {
+  return performance.now() + offset;
 }
 
 async function look() {
@@ -60,20 +31,37 @@ async function look() {
 
 /** Find the ticket this browser holds, or take one. */
 async function join() {
+  const { receipt } = memory;
+  if (receipt.move) return claim(receipt);
   if (receipt.number !== undefined) {
     const held = await ask("GET", "/ticket");
     if (held.ticket) return hold(held);
-    receipt = {};
+    if (isMoved(held)) return drop("moved");
+    if (receipt.shop) return drop("spent"); // the shop has ended the visit
+    keep({});
   }
-  if (!receipt.entropy) keep({ entropy: hex(crypto.getRandomValues(new Uint8Array(32))) });
-  const answer = await ask("POST", "/ticket", { entropy: receipt.entropy });
-  if (answer.ticket) {
-    keep({ entropy: receipt.entropy, number: answer.number, ticket: answer.ticket, leaf: answer.leaf });
-    return hold(answer);
-  }
+  const entropy = memory.receipt.entropy ?? hex(crypto.getRandomValues(new Uint8Array(32)));
+  keep({ entropy });
+  const answer = await ask("POST", "/ticket", { entropy });
+  if (answer.ticket) return take(answer, answer.leaf ? { entropy, leaf: answer.leaf } : {}); // no leaf: it is an older ticket
   if (answer.status === 401) me.hurdle = "signin";
   else if (answer.status !== 409) keep({});
-  else if (/one-visit-only/.test(answer.type)) me.hurdle = "once";
+  else if (/one-visit-only$/.test(answer.type)) me.hurdle = "once";
+}
+
+/** Take over the place that another device has handed on. */
+async function claim({ move, ...proof }) {
+  const answer = await ask("POST", "/ticket/claim", { move, entropy: proof.entropy ?? hex(crypto.getRandomValues(new Uint8Array(32))) });
+  if (answer.ticket) take(answer, proof);
+  else if (/sign-in-needed$/.test(answer.type)) me.hurdle = "signin";
+  else drop("expired");
+}
+
+/** Keep a ticket with what proves it. */
+function take({ number, ticket }, proof) {
+  const { room, draw } = me.state;
+  keep({ room, number, ticket, ...(draw && { commit_sha256: draw.commit_sha256 }), ...proof });
+  hold({ number, ticket });
 }
 
 function hold({ number, ticket }) {
@@ -83,8 +71,11 @@ function hold({ number, ticket }) {
 /** Give the ticket up on this side. */
 function drop(hurdle) {
   keep({});
-  Object.assign(me, { ticket: null, place: null, door: null, hurdle });
+  going = false;
+  Object.assign(me, { ticket: null, place: null, door: null, visit: null, watch: false, hurdle });
 }
+
+const isMoved = ({ type }) => /moved$/.test(type);
 
 function find() {
   const seed = me.state.draw?.seed;
@@ -93,13 +84,15 @@ function find() {
 }
 
 const called = () => me.state.phase === "open" && me.ticket && me.place !== null && me.place < me.state.called;
+const enters = () => going || (wishes.enter && !memory.receipt.later);
 
 async function knock() {
   const answer = await ask("POST", "/pass", next ? { next } : {});
   me.door = answer.status === 202 ? answer : null;
   if (answer.status === 201) enter(answer);
+  else if (isMoved(answer)) drop("moved");
   else if (answer.status === 401) lose();
-  else if (answer.status === 409 && /spent/.test(answer.type)) drop("spent");
+  else if (answer.status === 409 && /spent$/.test(answer.type)) drop("spent");
 }
 
 /** The gate does not know our ticket (cookies cleared): take a new one, once; then leave it to the shopper. */
@@ -109,17 +102,28 @@ function lose() {
 }
 
 function enter(entry) {
+  const shop = onThisSite(entry.location) ?? "/";
+  keep({ ...memory.receipt, shop, later: undefined });
   me.entry = entry;
-  setTimeout(() => location.replace(onThisSite(entry.location) ?? "/"), Math.max(0, entry.enter_at - now()));
+  setTimeout(() => location.replace(shop), Math.max(0, entry.enter_at - now()));
+}
+
+/** A visit that has begun, for whoever comes back to this page without being sent on. */
+async function visit() {
+  const held = await ask("GET", "/pass");
+  if (held.status === 200 && held.expires_at > now()) me.visit = held;
+  else drop("spent");
 }
 
 /** One round; what it throws is the network's or the store's trouble, and the next round tries again. */
 async function round() {
   try {
     await look();
-    if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
+    if (memory.receipt.shop && !next && !me.hurdle) await visit();
+    else if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
+    else if (me.watch && isMoved(await ask("GET", "/ticket"))) drop("moved");
     if (me.ticket) find();
-    if (called() && !(me.door?.knock_again_at > now())) await knock();
+    if (called() && enters() && !(me.door?.knock_again_at > now())) await knock();
     failures = 0;
     me.away = Boolean(me.state.store_away);
   } catch {
@@ -130,6 +134,7 @@ async function round() {
 
 /** Seconds until this shopper's turn at the earliest. */
 function distance() {
+  if (me.watch) return 0;
   if (me.place === null) return me.state.phase === "drawing" ? 0 : Infinity;
   return soonest(aheadOf(me.place, me.state), me.state);
 }
@@ -137,10 +142,7 @@ function distance() {
 /** Milliseconds until the next round. */
 function delay() {
   const poll = me.state?.poll ?? { near_s: 2, far_s: 20 };
-  if (failures) {
-    const seconds = Math.min(poll.far_s, poll.near_s * 2 ** (failures - 1)) * (0.75 + 0.5 * Math.random());
-    return Math.max(1000 * seconds, notBefore - performance.now());
-  }
+  if (failures) return Math.max(1000 * Math.min(poll.far_s, poll.near_s * 2 ** (failures - 1)) * (0.75 + 0.5 * Math.random()), respite());
   const usual = 1000 * nextLook(me.state, now(), distance(), document.hidden);
   return me.door ? Math.max(100, Math.min(usual, me.door.knock_again_at - now())) : usual;
 }
@@ -158,29 +160,55 @@ async function run() {
   if (!me.entry) timer = setTimeout(run, delay());
 }
 
-const draw = () => paint(describe(me, now()));
+let shown;
+
+function draw() {
+  const { receipt } = memory;
+  const view = describe({ ...me, receipt, later: receipt.later && !going, enters: enters() }, now(), part("room").textContent);
+  paint(view);
+  const turn = ["called", "door", "entering"];
+  if (turn.includes(view.face) && !turn.includes(shown)) call(view);
+  shown = view.face;
+}
+
+/** Call the shopper as they have allowed it. */
+async function call({ title, lead, tab }) {
+  if (!wishes.sound && !wishes.notice) return;
+  const { notify, ring } = await more();
+  if (wishes.notice) notify(tab || title, lead);
+  if (wishes.sound) ring();
+}
 
 function tick() {
-  if (me.state && !document.hidden) draw();
+  if (!document.hidden && (me.state || me.away)) draw();
   setTimeout(tick, 1000 - (now() % 1000 || 0));
 }
 
-function again() {
-  drop(null);
+/** What a button does: ask the gate, then look again; if it cannot be asked, the page says so. */
+async function act(work) {
+  try { await work(); } catch { me.away = true; }
   draw();
   run();
 }
 
-async function leave() {
-  try {
+const actions = {
+  go: () => { going = true; keep({ ...memory.receipt, later: undefined }); },
+  again: () => drop(null),
+  async defer() {
+    const { status } = await ask("POST", "/ticket/defer", {});
+    if (status !== 204) return;
+    going = false;
+    me.door = null;
+    keep({ ...memory.receipt, later: true });
+  },
+  async "give-up"() {
     await ask("DELETE", "/ticket");
     drop("left");
-    document.getElementById("leave").open = false;
-  } catch { me.away = true; }
-  draw();
-}
-
-for (const [id, act] of [["go", run], ["again", again], ["give-up", leave]]) document.getElementById(id).addEventListener("click", act);
+  },
+  extend: () => ask("POST", "/pass/extend", {}),
+};
+for (const [id, work] of Object.entries(actions)) part(id).addEventListener("click", () => act(work));
+openParts(me, run);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   if (me.hurdle === "signin") me.hurdle = null; // signed in meanwhile, in another tab?
@@ -190,6 +218,7 @@ addEventListener("online", run);
 addEventListener("pageshow", (event) => { if (event.persisted) { me.entry = null; run(); } });
 
 if (!followChoice()) {
+  takeOver();
   run();
   tick();
 }

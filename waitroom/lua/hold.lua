@@ -32,12 +32,15 @@ elseif action == 'resume' then
   unset('reason')
 elseif action == 'sold_out' then
   set('sold_out', 1)
+  set('reason', reason)
 elseif action == 'restock' then
+  if line.sold_out then unset('reason') end
   unset('sold_out')
   unset('units_left')
   unset('units_held')
 else
   set('closed', 1)
+  set('reason', reason)
 end
 
 local after = phase()
