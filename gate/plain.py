@@ -22,12 +22,13 @@ from gate.page import SECURE_HEADERS, content_security_policy
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.room import Line, Phase, Room, phase
 
-Hurdle = Literal["signin", "spent", "once", "left"]
-"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, or having left."""
+Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired"]
+"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or put it off, the
+place on another device, or a link that no longer hands one over."""
 
 _LINE = frozenset({"waiting", "unknown", "held", "paused"})
 _SAFE = _LINE | {"presale", "drawing", "placed", "behind"}
-_OVER = frozenset({"sold_out", "closed", "once"})
+_OVER = frozenset({"sold_out", "closed", "once", "moved"})
 _SLIM, _GOOD = 0.05, 0.95
 _NEAR_S, _FAR_S, _STILL_S = 5, 15, 60
 
@@ -103,6 +104,7 @@ def render_plain(scene: Scene) -> str:
         refresh=refresh,
         values={
             "time": _time(_next_change(scene), scene),
+            "place": _place(scene),
             "wait": _wait(face, scene),
             "chance": _tenth(scene),
             "seconds": _unit(refresh[0], "second", scene),
@@ -191,6 +193,11 @@ def _wait(face: str, scene: Scene) -> str:
     name, size = ("minute", 60) if high < 7200 else ("hour", 3600)
     first, last = max(1, math.floor(low / size)), math.ceil(high / size)
     return (f"{first}–" if first < last else "") + _unit(last, name, scene)  # noqa: RUF001 - a range
+
+
+def _place(scene: Scene) -> str:
+    position = scene.position
+    return "" if position is None or position.place is None else _number(position.place + 1, scene)
 
 
 def _hope(face: str, scene: Scene) -> str:

@@ -42,7 +42,9 @@ class Previews:
             "/{face}/more.js": {"GET": self.more},
             "/{face}/state": {"GET": self.state},
             "/{face}/ticket": {"GET": self.ticket, "POST": self.ticket, "DELETE": self.leave},
-            "/{face}/pass": {"POST": self.knock},
+            "/{face}/ticket/defer": {"POST": self.leave},
+            "/{face}/ticket/claim": {"POST": self.claim},
+            "/{face}/pass": {"GET": self.visit, "POST": self.knock},
         }
         for path, methods in addresses.items():
             endpoint = self._gate.endpoint("operator_preview", methods)
@@ -104,13 +106,25 @@ class Previews:
         self._scene(request)
         return web.Response(status=204, headers=no_store())
 
+    async def claim(self, request: web.Request) -> web.Response:
+        """No place is handed over."""
+        self._scene(request)
+        return _refuse(409, "conflict")
+
+    async def visit(self, request: web.Request) -> web.Response:
+        """The visit of those who are in the shop."""
+        answer = self._scene(request).answer
+        if not isinstance(answer, Entered):
+            return _refuse(401, "token-invalid")
+        return _json({"expires_at": answer.expires_at, "more_time": {"seconds": 300, "left": 2}})
+
     async def knock(self, request: web.Request) -> web.Response:
         """What a knock leads to on this face."""
         scene = self._scene(request)
         if is_form(request):
             return self._back(scene)
-        if scene.hurdle == "spent":
-            return _refuse(409, "spent")
+        if scene.hurdle in {"spent", "moved"}:
+            return _refuse(409, scene.hurdle)
         if isinstance(scene.answer, AtDoor):
             return _json({"before": scene.answer.before, "knock_again_at": scene.answer.knock_again_at}, 202)
         if isinstance(scene.answer, Entered):

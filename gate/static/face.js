@@ -89,7 +89,7 @@ function figure(face, { state, place, door, entry, visit }, now) {
 }
 
 /** The small facts under the figure, by name; those that are not known are left out. */
-function facts(face, { state, ticket, place, readAt }, now) {
+function facts(face, { state, ticket, place, visit, readAt }, now) {
   const some = (faces, value) => (faces.includes(face) ? value() : null);
   return {
     // The state may be a little older than this shopper's own ticket.
@@ -98,6 +98,7 @@ function facts(face, { state, ticket, place, readAt }, now) {
     opens_in: some(["placed", "behind"], () => (state.opens_at > now ? countdown(state.opens_at - now) : null)),
     place: some([...LINE, "later"], () => (place === null ? null : number(place + 1))),
     units: some([...LINE, "placed", "behind", "presale", "later"], () => (state.units_left === null ? null : number(state.units_left))),
+    more: some(["visit"], () => (visit.more_time ? number(visit.more_time.left) : null)),
     updated: some(SAFE, () => ago.format(-Math.max(0, Math.round((now - readAt) / 1000)), "second")),
   };
 }

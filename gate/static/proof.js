@@ -97,7 +97,7 @@ function foot(c) {
   const name = `receipt-${c.state.room}-${c.receipt.number}.json`;
   return element("div", {},
     element("p", {}, file ? saving(c.t.save, name, file) : c.t.no_receipt),
-    element("p", { className: "small" }, `${c.t.command} `, element("code", {}, `waitroom verify ${location.origin}${c.base}${file ? ` --receipt ${name}` : ""}`)),
+    element("p", { className: "small" }, `${c.t.command} `, element("code", {}, ["waitroom verify", location.origin + c.base, ...(file ? ["--receipt", name] : [])].join(" "))),
     c.state.draw ? documentLinks(c) : null);
 }
 
@@ -116,7 +116,7 @@ function story(told, c) {
 }
 
 /** The record as a step of its own, read and checked while the panel stands open. */
-async function readRecord(c, draw, place, progress) {
+async function readRecord(c, draw, place, progress) { // without `draw` the record is not compared with it
   const entries = await readLog(c.get, progress);
   const { wrong, seals, sealed } = checkSeals(c.state.room, entries);
   const names = [...wrong, ...(wrong.length ? [] : checkStory(draw, entries)).map((each) => `${each.id} (${each.name})`)];
@@ -131,6 +131,8 @@ function failed(error, c) {
   if (error instanceof Unreadable) return verdict([{ wrong: [error.wrong] }], c);
   return element("p", { role: "alert" }, c.t.unreadable);
 }
+
+const isGood = (steps) => !steps.some((step) => step.wrong.length);
 
 function placeOf(steps, draw, { number }) {
   if (!draw || number >= (draw.size ?? Infinity)) return number;
@@ -148,7 +150,7 @@ export async function showProof(host, page, texts) {
     const top = element("div", {}, steps.length ? verdict(steps, c) : "");
     host.replaceChildren(element("p", {}, c.say(introOf(draw, c), fills)), top, list, foot(c));
     try {
-      const { step, shown } = await readRecord(c, draw, placeOf(steps, draw, c.receipt), (count) => {
+      const { step, shown } = await readRecord(c, isGood(steps) ? draw : null, placeOf(steps, draw, c.receipt), (count) => {
         reading.textContent = `${c.t.reading_record} ${c.number(count)}`;
         return reading.isConnected;
       });

@@ -3,10 +3,14 @@
 import gzip
 import re
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from gate.page import render_page
 from waitroom.room import Pace, Room, Schedule
 
+STATIC = Path(__file__).parents[2] / "gate" / "static"
 ROOM = Room("mi-launch", "Mi Launch", Schedule(0), Pace(60, 20, 5, 600_000, 600_000))
 
 
@@ -28,3 +32,9 @@ def test_page_is_the_same_for_everyone() -> None:
 def test_a_title_is_text() -> None:
     """A room's title cannot become markup."""
     assert b"<b>" not in render_page(replace(ROOM, title="<b>Sale</b>")).body
+
+
+@pytest.mark.parametrize("file", sorted(STATIC.glob("*.js")), ids=lambda file: file.name)
+def test_no_template_stands_within_a_template(file: Path) -> None:
+    """What takes the spaces out of our scripts would take them out of the inner one's text as well."""
+    assert not re.search(r"\$\{[^{}]*`", file.read_text())
