@@ -26,6 +26,9 @@ from waitroom.state import build_state
 _SELDOM = {"near_s": 86_400, "far_s": 86_400}  # nothing happens in a made-up sale
 _REFUSED = {"signin": (401, "sign-in-needed"), "once": (409, "one-visit-only")}
 
+_PLAIN = {"visit": "entering"}
+"""Faces that there are with scripts alone, and what stands for them without."""
+
 
 class Previews:
     """The handlers of every room's previews, for operators who have signed in."""
@@ -143,6 +146,8 @@ class Previews:
         texts = self._gate.settings.rooms[room.name].texts.values()
         reason = next((reason for each in texts for reason in each.reasons), "…")
         face = request.match_info["face"]
+        if "plain" in request.query:
+            face = _PLAIN.get(face, face)
         scene = make_scenes(room, reason).get(face)
         if scene is None:
             raise web.HTTPNotFound(text=f"there is no face {face[:63]!r}")
