@@ -30,11 +30,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms)."""
+    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms), longer by the trouble that the shop is in from then on.
+
+    ``trouble_ms`` is for how long the shop had been in trouble when this was answered.
+    """
 
     place: int
     enter_at: int
     expires_at: int
+    trouble_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,10 @@ def _changes_something(hold: Hold, line: Line, phase: Phase) -> bool:
             return line.paused_at is None
         case Hold.RESUME:
             return line.paused_at is not None
+        case Hold.TRUST:
+            return not line.trusted
+        case Hold.WATCH:
+            return line.trusted
         case Hold.SOLD_OUT:
             return not line.sold_out
         case Hold.RESTOCK:
