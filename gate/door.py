@@ -111,7 +111,7 @@ class Door:
         return self._to_waiting_page(target, room, [])
 
     def _find_visit(self, request: web.Request, room: LiveRoom) -> Pass | None:
-        """The pass of a request whose visit has begun and goes on, shown by whoever it was given to; as it was signed."""
+        """The pass, as signed, of a request whose visit has begun and goes on, shown by whoever it was given to."""
         granted = shopper.find_pass(self._gate, request, room.name)
         if granted is None or room.waiting.visits.stands(granted).enter_at > self._gate.clock.now_ms():
             return None

@@ -134,9 +134,9 @@ class Upstream:
         The answer has been sent when this returns, or has been cut off where shop or shopper broke off.
         `cookie`, `name=value`, goes with the request as if the shopper had it already; `set_cookies` go with
         the answer, including those that `on_answer` adds to them.
-        `on_begin` is called first; `on_answer` is called if the shop says something to the gate, and runs to its end even if the shopper
-        goes away. A POST is sent once; an idempotent request without a body is sent a second time if the shop
-        closes the connection before it answers.
+        `on_begin` is called first; `on_answer` is called if the shop says something to the gate, and runs to its
+        end even if the shopper goes away. A POST is sent once; an idempotent request without a body is sent a second
+        time if the shop closes the connection before it answers.
 
         Raises:
             ProxyError: there is no answer; nothing has been sent to the shopper.

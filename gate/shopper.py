@@ -94,7 +94,9 @@ def give_pass(gate: Gate, request: web.Request, granted: Pass) -> tuple[str, str
     """The token of a pass, and the ``Set-Cookie`` that keeps it in a browser, for longer than it is good as yet."""
     token = gate.tokens.sign_pass(granted)
     age_s = max(1, -(-(granted.expires_at - gate.clock.now_ms()) // 1000))
-    return token, cookie(pass_cookie(granted.room), token, age_s=age_s + SPARE_S, secure=is_secure(gate, request))
+    return token, cookie(
+        pass_cookie(granted.room), token, age_s=age_s + SPARE_S, secure=is_secure(gate, request)
+    )
 
 
 def take_back(gate: Gate, request: web.Request, name: str) -> str:

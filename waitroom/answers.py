@@ -30,9 +30,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms), longer by the trouble that the shop is in from then on.
+    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms).
 
-    ``trouble_ms`` is for how long the shop had been in trouble when this was answered.
+    ``trouble_ms`` is for how long the shop had been in trouble when this was answered: what is added to that is added
+    to the visit.
     """
 
     place: int

@@ -87,7 +87,8 @@ class _LineGauges:
         }
         self._trouble = gauge("shop_trouble", "1 while the door stands still because the shop is in trouble.")
         self._trouble_seconds = gauge(
-            "shop_trouble_seconds", "For how long the shop has been in trouble, in all; of a trouble that lasts as told."
+            "shop_trouble_seconds",
+            "For how long the shop has been in trouble, in all.",
         )
         self._rate = gauge("rate_per_minute", "Most entries a minute, as set.")
         self._capacity = gauge("capacity_visits", "Most visits at once, as set; +Inf for no limit.")

@@ -1,6 +1,6 @@
 """A room, its line as last read, and its phase: pure values and one pure function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from waitroom.trouble import Threshold
@@ -21,7 +21,7 @@ class Phase(StrEnum):
 class Hold(StrEnum):
     """What an operator (or the shop's stock) may do to the door.
 
-    Trust lets it go on although the gates see the shop in trouble; watch lets it stand still then, as it does unless told.
+    Trust lets it go on although the gates see the shop in trouble; watch takes that back.
     """
 
     PAUSE = "pause"
@@ -130,7 +130,7 @@ class Room:
     sign_in: str = ""
     stock: str = ""
     notice: str = ""
-    trouble: Threshold = Threshold()
+    trouble: Threshold = field(default_factory=Threshold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Pass:
     trouble_ms: int = 0
 
     def after(self, trouble_ms: int) -> "Pass":
-        """The same pass once the shop has been in trouble for ``trouble_ms`` in all: later and longer by the difference."""
+        """The same pass once the shop has been in trouble for ``trouble_ms`` in all: later by the difference."""
         more = trouble_ms - self.trouble_ms
         if more <= 0:
             return self

@@ -122,7 +122,7 @@ def describe_room(live: LiveRoom, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _changes_something(hold: Hold, line: Line, phase: Phase) -> bool:
+def _changes_something(hold: Hold, line: Line, phase: Phase) -> bool:  # noqa: PLR0911 - one return a hold
     match hold:
         case Hold.PAUSE:
             return line.paused_at is None

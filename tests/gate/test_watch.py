@@ -66,7 +66,9 @@ async def test_a_failing_shop_stops_admission_until_it_answers_again(front_with:
     assert answers(front) == {"failed": 6}
 
 
-async def test_a_shop_that_cannot_be_reached_is_in_trouble(redis: Redis, store_url: str, clock: ManualClock) -> None:
+async def test_a_shop_that_cannot_be_reached_is_in_trouble(
+    redis: Redis, store_url: str, clock: ManualClock
+) -> None:
     """Visitors get the gate's 502, and each is a failure."""
     redis.ping()
     async with open_front(store_url, clock, upstream=UNREACHABLE) as front:
@@ -164,7 +166,9 @@ async def test_a_shoppers_own_faults_are_none_of_the_shops(front: Front) -> None
     assert (front.room.waiting.phase(), answers(front)) == (Phase.OPEN, {})
 
 
-async def test_a_pass_lasts_longer_by_the_trouble_for_gate_browser_and_shop_alike(front_with: OpenFront) -> None:
+async def test_a_pass_lasts_longer_by_the_trouble_for_gate_browser_and_shop_alike(
+    front_with: OpenFront,
+) -> None:
     """The gate knows of the trouble; the shop and the browser are given the pass with the times it has now."""
     front = await front_with(visit_seconds=20)
     shopper = await front.in_shop()

@@ -261,7 +261,9 @@ class Shadow(RuleBasedStateMachine):
         """The ticket is spent."""
         if shopper is not None and shopper.ticket is not None:
             place = room.position(shopper.ticket).place
-            self.left |= {place} if self.model.leave(place, shopper.ticket.number) and place is not None else set()
+            self.left |= (
+                {place} if self.model.leave(place, shopper.ticket.number) and place is not None else set()
+            )
             self.run(room.leave_line(shopper.ticket))
 
     def read_set(self, name: str) -> list[tuple[int, float]]:
