@@ -26,7 +26,7 @@ Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired"]
 """What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or put it off, the
 place on another device, or a link that no longer hands one over."""
 
-_LINE = frozenset({"waiting", "unknown", "held", "paused"})
+_LINE = frozenset({"waiting", "unknown", "held", "paused", "trouble"})
 _SAFE = _LINE | {"presale", "drawing", "placed", "behind"}
 _OVER = frozenset({"sold_out", "closed", "once", "moved"})
 _SLIM, _GOOD = 0.05, 0.95
@@ -135,7 +135,9 @@ def _face(scene: Scene) -> str:
     return _face_in_line(now, scene, scene.position)
 
 
-def _face_in_line(now: Phase, scene: Scene, position: Position) -> str:
+def _face_in_line(now: Phase, scene: Scene, position: Position) -> str:  # noqa: PLR0911 - one return a face
+    if now is Phase.PAUSED and scene.line.paused_at is None:
+        return "trouble"
     if now in {Phase.PRESALE, Phase.PAUSED}:
         return now
     if position.place is None:

@@ -61,9 +61,8 @@ export function faceOf({ state, ticket, place, door, entry, hurdle, visit, away,
   if (hurdle) return hurdle;
   if (state.phase === "scheduled") return "scheduled";
   if (!ticket) return "joining";
-  if (state.phase === "presale") return "presale";
   if (state.shop_trouble) return "trouble";
-  if (state.phase === "paused") return "paused";
+  if (state.phase === "presale" || state.phase === "paused") return state.phase;
   if (place === null) return "drawing";
   if (state.phase === "drawing") return ticket.number < state.draw.size ? "placed" : "behind";
   if (place < state.called) return later ? "later" : door ? "door" : "called";

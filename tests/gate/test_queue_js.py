@@ -54,6 +54,7 @@ def _state(now: int) -> dict[str, Any]:
         "notice": "",
         "reason": "",
         "poll": {"near_s": 0.05, "far_s": 0.1},
+        "shop_trouble": False,
         "store_away": False,
         "identity": True,
         "sign_in": "/account/sign-in",
