@@ -33,6 +33,8 @@ _MORE: Final = (
 )
 """In the order in which they need each other."""
 
+_MODULE_PART: Final = re.compile(r"^(?:import .*;\n|export (?=async|const|function))", re.MULTILINE)
+
 
 @cache
 def read_style(name: str = "queue.css") -> str:
@@ -55,7 +57,7 @@ def read_more() -> str:
 def _bundle(names: tuple[str, ...]) -> str:
     """Modules as one; imports fall away, and exports but for a list of them."""
     whole = "".join((_STATIC / name).read_text() for name in names)
-    return str(jsmin(re.sub(r"^(?:import .*;\n|export (?=async|const|function))", "", whole, flags=re.MULTILINE))) + "\n"
+    return f"{jsmin(_MODULE_PART.sub('', whole))}\n"
 
 
 def _lean(sheet: str) -> str:

@@ -3,6 +3,7 @@
 import { hex, sha256, unhex } from "./shuffle.js";
 
 const text = new TextEncoder();
+const HOLDS = ["pause", "resume", "trouble", "recovered", "sold_out", "restock", "close"]; // what makes people wait, or ends it
 
 /** All entries of the record, page by page; `progress` hears how many there are so far, and answers false to stop. */
 export async function readLog(get, progress) {
@@ -96,6 +97,6 @@ export function explain(number, place, entries) {
     drawn: at(first("draw")),
     called: place === null ? null : at(first("call", ({ from, to }) => Number(from) <= place && place <= Number(to))),
     entered: place === null ? null : at(first("enter", (entry) => Number(entry.place) === place), "enter_at"),
-    holds: entries.filter(({ kind }) => ["pause", "resume", "sold_out", "restock", "close"].includes(kind)).map(({ kind, at: when, reason }) => ({ kind, at: Number(when), reason })),
+    holds: entries.filter(({ kind }) => HOLDS.includes(kind)).map(({ kind, at: when, reason }) => ({ kind, at: Number(when), reason })),
   };
 }

@@ -78,11 +78,16 @@ def _waiting_page(folder: Path) -> Iterator[str]:
     """The address of the waiting page of a presale, on a gate of its own."""
     gate, operator = (free_port() for _ in range(2))
     opens_at = datetime.now(UTC) + timedelta(hours=2)
-    (folder / "waitroom.toml").write_text(f'[rooms.drop]\ntitle = "The drop"\nopens_at = {opens_at.isoformat()}\n')
+    (folder / "waitroom.toml").write_text(
+        f'[rooms.drop]\ntitle = "The drop"\nopens_at = {opens_at.isoformat()}\n'
+    )
     with running_store(folder / "store", unixsocket=folder / "store.sock") as store:
         environ = {
-            **{"GATE_PORT": str(gate), "OPERATOR_PORT": str(operator), "REDIS_URL": store.url},
-            **{"WAITROOM_DATA": str(folder), "WAITROOM_CONFIG": str(folder / "waitroom.toml")},
+            "GATE_PORT": str(gate),
+            "OPERATOR_PORT": str(operator),
+            "REDIS_URL": store.url,
+            "WAITROOM_DATA": str(folder),
+            "WAITROOM_CONFIG": str(folder / "waitroom.toml"),
         }
         ready = f"http://127.0.0.1:{operator}/readyz"
         with running([sys.executable, "-m", "gate"], ready=ready, environ=environ):

@@ -154,7 +154,9 @@ class Sale:
         if self.visit_ms <= 0:
             return web.json_response({"type": "/waitroom/problems/token-expired"}, status=401)
         more_time = {"seconds": 300, "left": self.extensions}
-        return web.json_response({"place": 0, "expires_at": self.clock() + self.visit_ms, "more_time": more_time})
+        return web.json_response(
+            {"place": 0, "expires_at": self.clock() + self.visit_ms, "more_time": more_time}
+        )
 
     async def _extend(self, _: web.Request) -> web.Response:
         self.visit_ms += 300_000
@@ -511,7 +513,9 @@ async def test_visitor_sees_what_is_left_of_the_visit_and_gets_more(visit: OpenP
     await expect(page.get_by_role("button", name="Join again")).to_be_visible()
 
 
-async def test_visitor_whose_visit_the_shop_has_ended_is_not_put_in_line_again_unasked(visit: OpenPage) -> None:
+async def test_visitor_whose_visit_the_shop_has_ended_is_not_put_in_line_again_unasked(
+    visit: OpenPage,
+) -> None:
     """The ticket is gone with the visit: the page says that it is over, and leaves it to the shopper."""
     sale = Sale(number=0, knocks=[(201, {"enter_at": 0, "location": "/sale"})]).at()
     page = await visit(sale)
@@ -601,7 +605,10 @@ async def test_page_calls_by_sound_and_notification_only_if_allowed(visit: OpenP
     sale.state["called"] = 3
     await face(page, "called")
     await page.wait_for_function("told.length === 4")
-    assert await page.evaluate("told[0]") == ["It is your turn — Mi Launch", "We are opening the door for you."]
+    assert await page.evaluate("told[0]") == [
+        "It is your turn — Mi Launch",
+        "We are opening the door for you.",
+    ]
 
 
 async def test_tab_says_how_long_it_takes_and_then_calls(visit: OpenPage) -> None:
