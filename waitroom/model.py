@@ -54,11 +54,15 @@ class Visit:
 
 
 class Model:
-    """One room's line. Every verb takes the time, in epoch ms, and never looks at a clock."""
+    """One room's line. Every verb takes the time, in epoch ms, and never looks at a clock.
 
-    def __init__(self, pace: Pace, *, once: bool = False) -> None:
+    With a ``presale``, those who join before `freeze` are drawn.
+    """
+
+    def __init__(self, pace: Pace, *, once: bool = False, presale: bool = False) -> None:
         self.pace = pace
         self.once = once
+        self.presale = presale
         self.interval = arithmetic.interval(pace.rate)
         self.issued = 0
         self.called = 0
@@ -91,6 +95,8 @@ class Model:
         """
         number = self._of_identity(now, identity, held) if identity else self._of_browser(now, entropy, held)
         if number is not None:
+            if self._on_roll and isinstance(number, int):
+                self.spent.discard(number)
             return number
         if self.closed or self.sold_out:
             return Refused("closed" if self.closed else "sold_out")
@@ -117,9 +123,17 @@ class Model:
         return number if now < forgotten_at and number != held else None
 
     def _over(self, now: int, number: int) -> bool:
-        """Whether a ticket has done its work: it has entered or left, and no visit of it lasts."""
+        """Whether a ticket has done its work: it has entered or left, and no visit of it lasts.
+
+        Before the draw none has: whoever left and joins again gets the same lot, not one more.
+        """
         visit = self.visits.get(self.entered.get(number, -1))
-        return number in self.spent and not (visit and visit.lasts(now))
+        return number in self.spent and not self._on_roll and not (visit and visit.lasts(now))
+
+    @property
+    def _on_roll(self) -> bool:
+        """Whether tickets still go on the list that is drawn."""
+        return self.presale and self.presale_size is None and not self.closed
 
     def freeze(self) -> int:
         """The presale's size: fixed by the first who asks."""

@@ -245,15 +245,6 @@ async def test_leaving_the_line_from_the_shop_ends_the_visit(sale: Sale) -> None
     assert waiting.line.visits == 0
 
 
-async def test_a_presale_ticket_can_be_given_back(sale: Sale) -> None:
-    """Its place, which nobody knows yet, will be nobody's."""
-    waiting = await sale.gate(opens_in=60, identity=True)
-    mi = (await waiting.join(entropy(0), "mi")).ticket
-    await waiting.leave_line(mi)
-    again = await waiting.join(entropy(0), "mi")
-    assert (again.ticket.number, again.new) == (1, True)
-
-
 # ---- Visits
 
 

@@ -84,7 +84,7 @@ class AnySale(Shadow):
         }
         self.gates = [self.run(self.sale.gate(**self.options)) for _ in range(2)]
         self.drawn = not presale
-        self.model = pure.Model(self.gates[0].room.pace, once=once)
+        self.model = pure.Model(self.gates[0].room.pace, once=once, presale=presale)
         self.call(forced=False)
         self.entries = Entries(Fraction(NOON), Fraction(interval(rate)), burst)
         self.crowd(0, tickets)

@@ -21,15 +21,19 @@ local on_roll = stage == 'presale' and not line.presale_size
 
 local function parse(record) return string.match(record, '^(%d+):(%x+):?(%d*)$') end
 
--- Whether a ticket has done its work: it has entered or left the line, and no visit of it lasts.
+local function is_spent(number) return redis.call('GETBIT', KEYS[5], number) == 1 end
+
+-- Whether a ticket has done its work: it has entered or left the line, and no visit of it lasts. Before the draw none
+-- has: whoever left and joins again gets the same lot, not one more.
 local function over(record)
   local number, _, place = parse(record)
-  if redis.call('GETBIT', KEYS[5], number) == 0 then return false end
+  if on_roll or not is_spent(number) then return false end
   return not (place ~= '' and tonumber(redis.call('ZSCORE', KEYS[6], place) or 0) > now)
 end
 
 local function same(code, record)
   local number, id = parse(record)
+  if on_roll and is_spent(number) then redis.call('SETBIT', KEYS[5], number, 0) end
   return { code, tonumber(number), id }
 end
 
