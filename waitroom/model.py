@@ -149,6 +149,7 @@ class Model:
 
     def call(self, now: int, *, forced: bool = False) -> int:
         """Tidy up, then call the next places if it is time; answers how many."""
+        self._follow_clock(now)
         self._tidy(now)
         elapsed = now - self.last_call
         if self._shut() or (0 <= elapsed < arithmetic.CALL_EVERY_MS and not forced):
@@ -171,6 +172,15 @@ class Model:
         if self.issued > self.called:
             self._measure(elapsed, count)
         return count
+
+    def _follow_clock(self, now: int) -> None:
+        """After the clock was set back no date may lie far ahead, or the door would stand still until then."""
+        fell = self.last_call - now
+        if fell <= arithmetic.CLOCK_FELL_MS:
+            return
+        self.tat -= fell
+        self.last_call = self.decayed_at = now
+        self._expect_anew(now)
 
     def _measure(self, elapsed: int, count: int) -> None:
         """How the line moves; one that has run dry tells nothing of how fast it could move."""
@@ -293,7 +303,8 @@ class Model:
             case Hold.PAUSE if self.paused_at is None:
                 self.paused_at = now
             case Hold.RESUME if self.paused_at is not None:
-                self._resume(now)
+                self.paused_at = None
+                self._expect_anew(now)
             case Hold.SOLD_OUT:
                 self.sold_out = True
             case Hold.RESTOCK:
@@ -301,9 +312,8 @@ class Model:
             case Hold.CLOSE:
                 self.closed = True
 
-    def _resume(self, now: int) -> None:
+    def _expect_anew(self, now: int) -> None:
         """Everyone who was at the door or on the way has the lead time, from now, to show again."""
-        self.paused_at = None
         self.knocks = dict.fromkeys(self.knocks, now + arithmetic.LEAD_MS)
         self.coming = dict.fromkeys(self.coming, now)
 

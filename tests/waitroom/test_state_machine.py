@@ -27,7 +27,7 @@ from tests.conftest import NOON
 from tests.waitroom.shadow import Entries, Shadow, Snapshot
 from waitroom import model as pure
 from waitroom.errors import Conflict, StoreAway
-from waitroom.pace import interval
+from waitroom.pace import CLOCK_FELL_MS, interval
 from waitroom.room import HOLDS, Hold, Phase
 
 VISIT = 60_000
@@ -113,6 +113,12 @@ class AnySale(Shadow):
         """A gate whose clock is behind, or one whose clock was ahead."""
         self.clock.advance(-ms)
         self.tick(self.gates[gate])
+
+    @precondition(lambda self: self.clock.at_ms > NOON + 2 * VISIT)
+    @rule(ms=st.integers(CLOCK_FELL_MS + 1, 2 * VISIT - 1000 * PRESALE_S), gate=gates)
+    def clock_is_set_back(self, ms: int, gate: int) -> None:
+        """The store's clock, and every gate's with it."""
+        self.clock_falls_back(ms, gate)
 
     @rule(gate=gates, size=st.integers(1, 8))
     def crowd(self, gate: int, size: int) -> None:
@@ -279,8 +285,7 @@ class AnySale(Shadow):
         self.redis.hset(self.gates[0].keys.line, "run", "the one before")
         self.model, self.drawn = deepcopy(snapshot.model), snapshot.drawn
         self.entered = set(snapshot.entered)
-        pace = self.model.pace
-        self.entries = Entries(Fraction(self.clock.at_ms), Fraction(interval(pace.rate)), pace.burst)
+        self.count_entries_anew()
         held_back = self.run(self.attempt(self.gates[gate].join(b"\xff" * 32)))
         assert isinstance(held_back, StoreAway)
         self.hold_until = self.clock.at_ms + 1000

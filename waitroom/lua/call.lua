@@ -7,15 +7,25 @@
 -- coming: place called within the lead that has not knocked yet -> when it was called
 -- ended:  place whose visit ended before its pass does -> when it ended, so that gates refuse the pass
 
-local LEAD_MS, SPACING_MS = 6000, 200
+local SPACING_MS = 200
 local LEAST_SHOW_RATE, MOST_CALLED = 0.02, 2000
 local FLOW_HALF_LIFE_MS, MOST_FLOW_MS = 120000, 1000
 
 if line.run ~= run() then
   set('run', run())
-  set('hold_until', now + 1000)
+  set('hold_until', now + HEAL_MS)
 end
 heal(KEYS[3], KEYS[10], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+
+-- After the clock was set back no date may lie far ahead, or the door would stand still until then.
+local function follow_clock()
+  local fell = count('last_call') - now
+  if fell <= CLOCK_FELL_MS then return end
+  set('tat', text(count('tat') - fell))
+  set('last_call', now)
+  set('decayed_at', now)
+  expect_anew(KEYS[4], KEYS[6])
+end
 
 -- Drops what is over and counts it, in counts that forget; a pause keeps those who are coming as they are.
 local function tidy()
@@ -73,6 +83,7 @@ local function measure(elapsed, n)
   set('entered', text(count('entered') * kept))
 end
 
+follow_clock()
 tidy()
 record_phase(phase())
 local elapsed = now - count('last_call')

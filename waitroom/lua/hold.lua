@@ -4,15 +4,8 @@
 -- ARGV    1 now_ms, 2 action, 3 reason, 4 by
 -- answer  {'done', phase before, phase after} or {'illegal', phase}; waitroom.room.HOLDS is the table of legal moves
 
-local LEAD_MS = 6000
-
 local action, reason, by = ARGV[2], ARGV[3], ARGV[4]
 local before = phase()
-
--- Whoever was at the door or on the way when it stood still has the lead time, from now, to show again.
-local function date_anew(key, at)
-  for _, place in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZADD', key, at, place) end
-end
 
 local running = before == 'open' or before == 'paused'
 local legal = action == 'close'
@@ -24,10 +17,7 @@ if action == 'pause' then
   set('paused_at', line.paused_at or now)
   set('reason', reason)
 elseif action == 'resume' then
-  if line.paused_at then
-    date_anew(KEYS[5], now)
-    date_anew(KEYS[6], now + LEAD_MS)
-  end
+  if line.paused_at then expect_anew(KEYS[5], KEYS[6]) end
   unset('paused_at')
   unset('reason')
 elseif action == 'sold_out' then

@@ -11,8 +11,8 @@
 
 local RETRY_MS = 120000
 
-if line.run ~= run() then return { 'hold', 1000 } end
-if now < count('hold_until') then return { 'hold', count('hold_until') - now } end
+if line.run ~= run() then return { 'hold', HEAL_MS } end
+if healing_ms() > 0 then return { 'hold', healing_ms() } end
 heal(KEYS[3], KEYS[7], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
 local stage = phase()
 local joinable = stage == 'presale' or stage == 'drawing' or stage == 'open' or stage == 'paused'

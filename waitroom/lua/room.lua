@@ -80,6 +80,30 @@ local function heal(roll, log, issued, called, presale_size)
     'size', line.presale_size or '')
 end
 
+-- The clocks of gates differ by less; one that falls back by more was set back.
+local CLOCK_FELL_MS = 5000
+
+-- For how long no numbers are given out yet, ms: all gates heal the counters of a store that has just started. A clock
+-- that was set back since does not prolong it.
+local HEAL_MS = 1000
+local function healing_ms()
+  local left = count('hold_until') - now
+  return left > 0 and left <= HEAL_MS + CLOCK_FELL_MS and left or 0
+end
+
+-- A called place is expected at the door within this time.
+local LEAD_MS = 6000
+
+local function date_anew(key, at)
+  for _, place in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZADD', key, at, place) end
+end
+
+-- Whoever was at the door or on the way when time stood still, or fell back, has the lead time to show again.
+local function expect_anew(coming, knocks)
+  date_anew(coming, now)
+  date_anew(knocks, now + LEAD_MS)
+end
+
 -- Drops knocks that no longer count; a pause keeps the door as it is.
 local function drop_stale_knocks(door, knocks)
   if line.paused_at then return end
