@@ -34,6 +34,18 @@ async def test_whoever_comes_later_takes_what_is_there(sale: Sale) -> None:
     assert [entry["kind"] for entry in await record(sale, first.keys.log)] == ["found", "phase", "pace"]
 
 
+async def test_what_a_gate_sees_first_is_no_change_of_phase(sale: Sale) -> None:
+    """A gate that starts while the sale is under way tells of the changes that it sees, and of no other."""
+    first = await sale.gate(opens_in=60)
+    await sale.later(first, 55_000)
+    second = await sale.gate(opens_in=60)
+    assert sale.told(events.PhaseChanged) == [events.PhaseChanged("mi-launch", Phase.PRESALE, Phase.DRAWING)]
+    await second.hold(Hold.CLOSE, by="olga")
+    assert sale.told(events.PhaseChanged)[1:] == [
+        events.PhaseChanged("mi-launch", Phase.DRAWING, Phase.CLOSED)
+    ]
+
+
 async def test_rooms_on_one_store_do_not_know_each_other(sale: Sale) -> None:
     """Each has its own numbers, its own limits and its own phase."""
     tea, mi = await sale.gate("tea"), await sale.gate("mi-launch")
