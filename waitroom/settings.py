@@ -18,7 +18,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -26,6 +25,7 @@ from pydantic import (
 
 from waitroom.appearance import Colours, Language, Texts
 from waitroom.errors import BadSettings
+from waitroom.faults import explain, like
 from waitroom.room import Pace, Room, Schedule
 
 CONFIG = Path("waitroom.toml")
@@ -53,13 +53,30 @@ ENVIRONMENT = {
     "WAITROOM_SECRETS": "secrets",
 }
 _LISTS = {"trusted_proxies", "secrets"}
-_HIDDEN = {"WAITROOM_SECRETS", "REDIS_URL", "DATABASE_URL"}
+_HIDDEN = {"secrets", "redis_url", "database_url"}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-RoomName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+RoomName = Annotated[
+    str, like(r"[a-z0-9][a-z0-9-]{0,62}", "named by up to 63 small letters, digits and hyphens")
+]
 # In its canonical form: a prefix with escapes or dot segments would protect nothing.
-SitePath = Annotated[str, StringConstraints(pattern=r"^(/|(/[^\s\\?#%;/.][^\s\\?#%;/]*)+/?)$")]
-RelayAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]*[^\s?#/]$")]
+SitePath = Annotated[
+    str,
+    like(
+        r"/|(/[^\s\\?#%;/.][^\s\\?#%;/]*)+/?",
+        "a path of the shop as it is served, such as /sale: from the root, without %, ?, #, ; and dot segments",
+    ),
+]
+RelayAddress = Annotated[
+    str,
+    like(r"https?://[^\s?#]*[^\s?#/]", "an address without a slash at its end, such as https://api.drand.sh"),
+]
+StoreAddress = Annotated[
+    str, like(r"(?s)(redis|rediss|unix)://.*", "an address such as redis://host:6379/0, rediss:// or unix://")
+]
+Upstream = Annotated[
+    str, like(r"(https?://[^/\s]+)?", "an address without a path, such as http://shop.example:8080")
+]
 Secret = Annotated[SecretStr, Field(min_length=16)]
 
 
@@ -99,14 +116,19 @@ class RoomSettings(BaseModel):
     @model_validator(mode="after")
     def _times_in_order(self) -> "RoomSettings":
         if self.visit_longest_seconds is not None and self.visit_longest_seconds < self.visit_seconds:
-            raise ValueError("visit_longest_seconds must be at least visit_seconds")
+            raise ValueError(
+                f"visit_longest_seconds must be at least visit_seconds, which is {self.visit_seconds:g}"
+            )
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
-            raise ValueError("closes_at must be after opens_at")
+            raise ValueError(f"closes_at must be after opens_at, which is {self.opens_at.isoformat()}")
         if self.draw == "drand" and self.drawing_seconds < DRAND_SECONDS:
             raise ValueError(f"drawing_seconds must be at least {DRAND_SECONDS} where draw is drand")
         draw_at = self.opens_at and self.opens_at - timedelta(seconds=self.drawing_seconds)
         if self.presale_opens_at and draw_at and self.presale_opens_at >= draw_at:
-            raise ValueError("presale_opens_at must be before opens_at minus drawing_seconds")
+            raise ValueError(
+                "presale_opens_at must be before opens_at minus drawing_seconds, "
+                f"which is {draw_at.isoformat()}"
+            )
         return self
 
     def schedule(self, founded_at: int, opens_in: float) -> Schedule:
@@ -168,11 +190,11 @@ class Settings(BaseModel):
     operator_port: Port = 8001
     shop_port: Port = 8002
     store_port: Port = 6399
-    redis_url: str | None = Field(default=None, pattern=r"^(redis|rediss|unix)://")
+    redis_url: StoreAddress | None = None
     database_url: str | None = None
     data: Path = Path(".waitroom")
     opens_in: float = Field(default=60, ge=0, le=31_536_000)
-    upstream: str = Field(default="", pattern=r"^(https?://[^/\s]+)?$")
+    upstream: Upstream = ""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     secrets: tuple[Secret, ...] = ()
     templates: Path | None = None
@@ -200,6 +222,9 @@ class Settings(BaseModel):
         return self.upstream or f"http://{self.host}:{self.shop_port}"
 
 
+_KNOWN = {*Settings.model_fields, *RoomSettings.model_fields}
+
+
 def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None = None) -> Settings:
     """Read the settings from the file ``config`` (``WAITROOM_CONFIG`` or ``waitroom.toml``) and ``environ``.
 
@@ -210,13 +235,14 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
     """
     named = config or (Path(environ["WAITROOM_CONFIG"]) if environ.get("WAITROOM_CONFIG") else None)
     values = _read_file(named or CONFIG, must_exist=named is not None)
-    for variable, field in ENVIRONMENT.items():
-        if text := environ.get(variable):
-            values[field] = _split(text) if field in _LISTS else text
+    variables = {field: variable for variable, field in ENVIRONMENT.items() if environ.get(variable)}
+    for field, variable in variables.items():
+        text = environ[variable]
+        values[field] = _split(text) if field in _LISTS else text
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise BadSettings(_explain(error)) from None
+        raise BadSettings(explain(error, named or CONFIG, variables, _HIDDEN, _KNOWN)) from None
 
 
 def load_secrets(settings: Settings) -> tuple[str, ...]:
@@ -277,21 +303,6 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
 
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    names = {field: variable for variable, field in ENVIRONMENT.items()}
-    name = names.get(str(first["loc"][0]), ".".join(str(part) for part in first["loc"]))
-    if first["type"] == "extra_forbidden":
-        return f"{name} is no setting; see the settings in the README"
-    shown = "(hidden)" if name in _HIDDEN else repr(first["input"])
-    wanted = first["msg"].removeprefix("Value error, ")
-    return f"{name} = {_shorten(shown)}: {wanted[:1].lower()}{wanted[1:]}"
-
-
-def _shorten(text: str, limit: int = 60) -> str:
-    return text if len(text) <= limit else text[:limit] + "…"
 
 
 def _epoch_ms(moment: AwareDatetime) -> int:
