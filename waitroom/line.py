@@ -287,7 +287,7 @@ class WaitingRoom:
     # ---- The operator's and the shop's verbs
 
     async def hold(self, action: Hold, *, by: str, reason: str = "") -> Phase:
-        """Pause, resume, mark sold out, restock or close; answers the phase after it.
+        """Pause, resume, mark sold out, restock, close or reopen; answers the phase after it.
 
         Raises:
             Conflict: it is no legal move in this phase.

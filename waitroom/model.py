@@ -298,7 +298,7 @@ class Model:
     # ---- The operator and the shop
 
     def hold(self, now: int, action: Hold) -> None:
-        """Pause, resume, sold out, restock or close; what already holds changes nothing."""
+        """Pause, resume, sold out, restock, close or reopen; what already holds changes nothing."""
         match action:
             case Hold.PAUSE if self.paused_at is None:
                 self.paused_at = now
@@ -311,6 +311,8 @@ class Model:
                 self.sold_out, self.units_left = False, None
             case Hold.CLOSE:
                 self.closed = True
+            case Hold.REOPEN:
+                self.closed = False
 
     def _expect_anew(self, now: int) -> None:
         """Everyone who was at the door or on the way has the lead time, from now, to show again."""

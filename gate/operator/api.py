@@ -57,7 +57,7 @@ class OperatorApi:
         return self._describe(room)
 
     async def hold(self, request: web.Request, session: Session) -> web.Response:
-        """Pause, resume, mark sold out, restock or close."""
+        """Pause, resume, mark sold out, restock, close or reopen."""
         room = self._find(request)
         order = read_hold(await read_json(request))
         await room.waiting.hold(order.action, by=session.by, reason=order.reason)
@@ -128,6 +128,8 @@ def _changes_something(hold: Hold, line: Line, phase: Phase) -> bool:
             return line.sold_out
         case Hold.CLOSE:
             return phase is not Phase.CLOSED
+        case Hold.REOPEN:
+            return line.closed
 
 
 def _json(document: dict[str, Any]) -> web.Response:

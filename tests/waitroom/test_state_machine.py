@@ -222,11 +222,17 @@ class AnySale(Shadow):
         else:
             assert isinstance(answer, Conflict)
 
-    @precondition(lambda self: self.steps > 40)
+    @precondition(lambda self: self.steps > 30)
     @rule(gate=gates)
     def close(self, gate: int) -> None:
         """The end of the sale."""
         self.hold(gate, Hold.CLOSE)
+
+    @precondition(lambda self: self.model.closed)
+    @rule(gate=gates)
+    def reopen(self, gate: int) -> None:
+        """Not quite yet: it goes on where it was closed."""
+        self.hold(gate, Hold.REOPEN)
 
     @rule(gate=gates, rate=rates, capacity=capacities, burst=bursts)
     def tune(self, gate: int, rate: float, capacity: int | None, burst: int) -> None:

@@ -1,4 +1,4 @@
--- hold: what an operator does to the door: pause, resume, sold_out, restock, close.
+-- hold: what an operator does to the door: pause, resume, sold_out, restock, close, reopen.
 --
 -- KEYS    1 line, 2 settings, 3 log, 4 audit, 5 coming, 6 knocks
 -- ARGV    1 now_ms, 2 action, 3 reason, 4 by
@@ -10,6 +10,7 @@ local before = phase()
 local running = before == 'open' or before == 'paused'
 local legal = action == 'close'
   or (action == 'pause' or action == 'resume') and before ~= 'sold_out' and before ~= 'closed'
+  or action == 'reopen' and before == 'closed'
   or (action == 'sold_out' or action == 'restock') and (running or before == 'sold_out')
 if not legal then return { 'illegal', before } end
 
@@ -26,8 +27,10 @@ elseif action == 'restock' then
   unset('sold_out')
   unset('units_left')
   unset('units_held')
-else
+elseif action == 'close' then
   set('closed', 1)
+else
+  unset('closed')
 end
 
 local after = phase()
