@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -56,6 +57,9 @@ _LISTS = {"trusted_proxies", "secrets"}
 _HIDDEN = {"secrets", "redis_url", "database_url"}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Host = Annotated[
+    str, AfterValidator(lambda host: host.strip("[]"))
+]  # an IPv6 address with its brackets or without
 RoomName = Annotated[
     str, like(r"[a-z0-9][a-z0-9-]{0,62}", "named by up to 63 small letters, digits and hyphens")
 ]
@@ -131,6 +135,22 @@ class RoomSettings(BaseModel):
             )
         return self
 
+    def oddities(self) -> list[str]:
+        """What an operator should read before a sale with this room."""
+        said = []
+        if "protect" not in self.model_fields_set:
+            said.append("protect is not set, so every path of the shop needs this room's pass")
+        if not self.protect:
+            said.append("protect is empty, so nothing needs this room's pass")
+        guards = [
+            prefix for prefix in self.protect if f"{self.sign_in}/".startswith(prefix.rstrip("/") + "/")
+        ]
+        if self.identity and guards:
+            said.append(
+                f"sign_in lies under {guards[0]}, which needs a pass: nobody could sign in to get one"
+            )
+        return said
+
     def schedule(self, founded_at: int, opens_in: float) -> Schedule:
         """The schedule of a room founded at ``founded_at`` (epoch ms).
 
@@ -185,7 +205,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     gate_port: Port = 8000
     operator_port: Port = 8001
     shop_port: Port = 8002
@@ -219,7 +239,16 @@ class Settings(BaseModel):
     @property
     def upstream_url(self) -> str:
         """Address of the shop behind the gate."""
-        return self.upstream or f"http://{self.host}:{self.shop_port}"
+        return self.upstream or self.address(self.shop_port)
+
+    def address(self, port: int) -> str:
+        """Address of something of ours that listens on ``port``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{port}"
+
+    def oddities(self) -> list[str]:
+        """What is allowed and may be meant, but surprises whoever did not mean it; a line each."""
+        return [f"rooms.{name}: {oddity}" for name, room in self.rooms.items() for oddity in room.oddities()]
 
 
 _KNOWN = {*Settings.model_fields, *RoomSettings.model_fields}

@@ -57,7 +57,7 @@ def check_operator(settings: Settings) -> None:
     """
     if _get(settings.host, settings.operator_port, "/healthz") is None:
         raise WaitroomError(
-            f"nothing answers at http://{settings.host}:{settings.operator_port}; "
+            f"nothing answers at {settings.address(settings.operator_port)}; "
             "give the same OPERATOR_PORT and WAITROOM_DATA as to make run"
         )
 
@@ -66,12 +66,12 @@ def sign_in_link(settings: Settings, secrets: tuple[str, ...], clock: Clock) -> 
     """A fresh address that signs the operator in, once."""
     operator = Operator("sign-in", random.token_urlsafe(12), clock.now_ms() + SIGN_IN_MS)
     code = Tokens(secrets).sign_operator(operator)
-    return f"http://{settings.host}:{settings.operator_port}/sign-in?code={code}"
+    return f"{settings.address(settings.operator_port)}/sign-in?code={code}"
 
 
 def banner(settings: Settings, secrets: tuple[str, ...], clock: Clock) -> Text:
     """Addresses, the sign-in, and each room with its phase and opening."""
-    gate = f"http://{settings.host}:{settings.gate_port}"
+    gate = settings.address(settings.gate_port)
     lines = [Text()]
     for name, room in settings.rooms.items():
         lines += [
@@ -83,7 +83,7 @@ def banner(settings: Settings, secrets: tuple[str, ...], clock: Clock) -> Text:
         _line("shop", f"{gate}/"),
         _line("operator", sign_in_link(settings, secrets, clock)),
         _line("", "good once, for ten minutes; .venv/bin/waitroom operator makes another"),
-        _line("metrics", f"http://{settings.host}:{settings.operator_port}/metrics"),
+        _line("metrics", f"{settings.address(settings.operator_port)}/metrics"),
         _line("data", f"{settings.data}/ (the next run goes on from there)"),
         _line("stop", "Ctrl-C"),
     ]

@@ -50,6 +50,30 @@ def test_the_shop_that_comes_along_is_asked_where_it_listens(config: Path) -> No
     assert settings.store_url == "redis://127.0.0.1:6399/0"
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_ipv6_host_stands_in_brackets_in_addresses(config: Path, host: str) -> None:
+    """However it was written."""
+    settings = load(config, f'host = "{host}"')
+    assert settings.host == "::1"
+    assert settings.upstream_url == settings.address(8002) == "http://[::1]:8002"
+
+
+def test_what_may_surprise_is_said() -> None:
+    """A room that guards everything or nothing, and one that nobody could sign in to; else nothing."""
+    rooms = {
+        "all": RoomSettings(),
+        "none": RoomSettings(protect=()),
+        "locked": RoomSettings(protect=("/buy", "/account/"), identity=True),
+        "mi": MI_LAUNCH,
+        "near": RoomSettings(protect=("/account/sign",), identity=True),
+    }
+    assert Settings(rooms=rooms).oddities() == [
+        "rooms.all: protect is not set, so every path of the shop needs this room's pass",
+        "rooms.none: protect is empty, so nothing needs this room's pass",
+        "rooms.locked: sign_in lies under /account/, which needs a pass: nobody could sign in to get one",
+    ]
+
+
 def test_the_environment_goes_over_the_file(config: Path) -> None:
     """What a variable does not set is taken from the file; an empty variable sets nothing."""
     text = 'gate_port = 9000\nshop_port = 9002\nopens_in = 5\n[rooms.tea]\ntitle = "Tea"\n'
