@@ -2,7 +2,7 @@
 
 import json
 import secrets as random
-from datetime import datetime, timedelta
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from threading import Event
 from typing import Any
@@ -100,11 +100,19 @@ def _outlook(settings: Settings, room: str, clock: Clock) -> str:
     if not state:
         return "the gate has no state of this room yet"
     words = _PHASES[Phase(state["phase"])]
-    left = timedelta(seconds=round((state["opens_at"] - clock.now_ms()) / 1000))
-    if left <= timedelta(0):
+    left_s = round((state["opens_at"] - clock.now_ms()) / 1000)
+    if left_s <= 0:
         return words
     opens = datetime.fromtimestamp(state["opens_at"] / 1000).astimezone()
-    return f"{words}; the sale opens at {opens:%H:%M:%S on %d %B %Y (%Z)}, in {left}"
+    return f"{words}; the sale opens at {opens:%H:%M:%S on %d %B %Y (%Z)}, in {_duration(left_s)}"
+
+
+def _duration(seconds: int) -> str:
+    """``5 s``, ``1 min 0 s``, ``3 h 20 min``, ``2 d 4 h``: the two units that matter."""
+    (days, hours), (minutes, left) = divmod(seconds // 3600, 24), divmod(seconds % 3600, 60)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
+    first = next((index for index, (count, _) in enumerate(units) if count), len(units) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2])
 
 
 def _get(host: str, port: int, path: str) -> bytes | None:
