@@ -1,12 +1,12 @@
 """What the verbs answer to a shopper."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from waitroom.tickets import Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """The ticket a join was answered with, and whether it is ``new``.
 
     ``leaf`` is the ticket's line on the roll, 32 bytes; None where the join's entropy is not the one that the
@@ -18,8 +18,7 @@ class Joined:
     leaf: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a ticket stands: its place, and how many places are called before it; None until drawn."""
 
     number: int
@@ -30,11 +29,16 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms)."""
+    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms).
+
+    ``trouble_ms`` is for how long the shop had been in trouble when this was answered: what is added to that is added
+    to the visit.
+    """
 
     place: int
     enter_at: int
     expires_at: int
+    trouble_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

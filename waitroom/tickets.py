@@ -13,10 +13,10 @@ import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from itsdangerous import BadSignature, Signer
-from itsdangerous.encoding import want_bytes
-from itsdangerous.signer import SigningAlgorithm
+from itsdangerous import Signer
+from itsdangerous.encoding import base64_encode
 
 from waitroom.errors import TokenExpired, TokenInvalid
 
@@ -41,8 +41,7 @@ def pass_cookie(room: str) -> str:
     return f"waitroom_pass_{room}"
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """A number in a room. ``id`` is 16 bytes; ``identity`` is the subject who holds it, or empty."""
 
     room: str
@@ -55,7 +54,8 @@ class Ticket:
 class Pass:
     """Leave to be in the shop of a room from ``enter_at`` until before ``expires_at`` (epoch ms).
 
-    ``identity`` is the subject it was given to, or empty in a room without identities.
+    ``identity`` is the subject it was given to, or empty in a room without identities. ``trouble_ms`` is for how long
+    the shop had been in trouble when it was signed; what is added to that since is added to the pass.
     """
 
     room: str
@@ -64,6 +64,15 @@ class Pass:
     enter_at: int
     expires_at: int
     identity: str = ""
+    trouble_ms: int = 0
+
+    def after(self, trouble_ms: int) -> "Pass":
+        """The same pass once the shop has been in trouble for ``trouble_ms`` in all: later by the difference."""
+        more = trouble_ms - self.trouble_ms
+        if more <= 0:
+            return self
+        times = self.enter_at + more, self.expires_at + more
+        return Pass(self.room, self.place, self.number, *times, self.identity, trouble_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +92,35 @@ class Operator:
     expires_at: int
 
 
-class _HmacSha256(SigningAlgorithm):
-    """HMAC with SHA-256 in one call of the C library, for tokens are on the hot path."""
+class _Signer:
+    """itsdangerous' signatures of one purpose; keeps the state of each key's HMAC, for tokens are on the hot path."""
 
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        """The signature of ``value``, 32 bytes."""
-        return hmac.digest(key, value, "sha256")
+    def __init__(self, secrets: Sequence[str], purpose: str) -> None:
+        salt = f"waitroom.{purpose}"
+        signers = (Signer(secret, salt, digest_method=hashlib.sha256) for secret in reversed(secrets))
+        self._macs = [hmac.new(signer.derive_key(), digestmod="sha256") for signer in signers]
+
+    def sign(self, payload: str) -> str:
+        """The payload with its signature by the newest secret."""
+        return f"{payload}.{_signature(self._macs[0], payload).decode()}"
+
+    def unsign(self, token: str) -> str | None:
+        """The payload of a token that one of the secrets signed; None for any other text."""
+        payload, _, signature = token.rpartition(".")
+        try:
+            given = signature.encode()
+            for mac in self._macs:
+                if hmac.compare_digest(_signature(mac, payload), given):
+                    return payload
+        except UnicodeError:  # bytes of a header that are no text
+            return None
+        return None
 
 
-class _Signer(Signer):
-    """A signer that derives the key of its purpose from each secret once, rather than for each token."""
-
-    def __init__(self, secrets: list[str], salt: str, algorithm: SigningAlgorithm) -> None:
-        super().__init__(secrets, salt, digest_method=hashlib.sha256, algorithm=algorithm)
-        self._keys = {secret: super(_Signer, self).derive_key(secret) for secret in self.secret_keys}
-
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        """The key made of ``secret_key``, the newest if it is not named."""
-        return self._keys[self.secret_keys[-1] if secret_key is None else want_bytes(secret_key)]
+def _signature(mac: hmac.HMAC, payload: str) -> bytes:
+    mac = mac.copy()
+    mac.update(payload.encode())
+    return base64_encode(mac.digest())
 
 
 class Tokens:
@@ -113,16 +133,14 @@ class Tokens:
     def __init__(self, secrets: Sequence[str]) -> None:
         if not secrets:
             raise ValueError("tokens need at least one secret")
-        self._id_key = secrets[-1].encode()
-        self._signers = {
-            purpose: _Signer(list(secrets), salt=f"waitroom.{purpose}", algorithm=_HmacSha256())
-            for purpose in (TICKET, PASS, IDENTITY, OPERATOR)
-        }
+        self._id_mac = hmac.new(secrets[-1].encode(), b"ticket-id\0", "sha256")
+        self._signers = {purpose: _Signer(secrets, purpose) for purpose in (TICKET, PASS, IDENTITY, OPERATOR)}
 
     def ticket_id(self, room: str, entropy: bytes) -> bytes:
         """16 bytes that follow from the room, the shopper's 32 bytes of entropy and the newest secret."""
-        message = b"ticket-id\0" + room.encode() + b"\0" + entropy
-        return hmac.digest(self._id_key, message, "sha256")[:16]
+        mac = self._id_mac.copy()
+        mac.update(b"%b\0%b" % (room.encode(), entropy))
+        return mac.digest()[:16]
 
     def sign_ticket(self, ticket: Ticket) -> str:
         """The token of a ticket."""
@@ -140,20 +158,25 @@ class Tokens:
 
     def sign_pass(self, granted: Pass) -> str:
         """The token of a pass."""
-        times = granted.enter_at, granted.expires_at
+        times = granted.enter_at, granted.expires_at, granted.trouble_ms
         return self._sign(PASS, granted.room, granted.place, granted.number, *times, granted.identity)
 
-    def read_pass(self, token: str, room: str, now_ms: int) -> Pass:
+    def read_pass(self, token: str, room: str, now_ms: int, trouble_ms: int = 0) -> Pass:
         """The pass in a token made for ``room``; it may still be too early for it (``enter_at``).
+
+        A reader who knows for how long the shop has been in trouble so far says so by ``trouble_ms``, and takes the
+        pass for good as long as its visit lasts (`Pass.after`); to everyone else the gate brings it with the times it
+        has now.
 
         Raises:
             TokenInvalid: for any other text.
             TokenExpired: from ``expires_at`` on.
         """
-        found, place, number, enter_at, expires_at, identity = self._read(PASS, token, 6)
+        found, place, number, enter_at, expires_at, trouble, identity = self._read(PASS, token, 7)
         _require_room(PASS, found, room)
-        granted = Pass(room, int(place), int(number), int(enter_at), int(expires_at), identity)
-        _require_time(PASS, granted.expires_at, now_ms)
+        times = int(enter_at), int(expires_at)
+        granted = Pass(room, int(place), int(number), *times, identity, int(trouble))
+        _require_time(PASS, granted.after(trouble_ms).expires_at, now_ms)
         return granted
 
     def sign_identity(self, identity: Identity) -> str:
@@ -198,13 +221,13 @@ class Tokens:
         payload = ".".join(map(str, fields))
         if payload.count(".") >= len(fields):
             raise ValueError(f"a field of a token holds no dots, and one of this {purpose} does: {payload!r}")
-        return self._signers[purpose].sign(payload).decode()
+        return self._signers[purpose].sign(payload)
 
     def _read(self, purpose: str, token: str, count: int) -> list[str]:
-        try:
-            fields = self._signers[purpose].unsign(token).decode().split(".")
-        except (BadSignature, UnicodeError) as error:
-            raise TokenInvalid(purpose) from error
+        payload = self._signers[purpose].unsign(token)
+        if payload is None:
+            raise TokenInvalid(purpose)
+        fields = payload.split(".")
         if len(fields) != count:
             raise TokenInvalid(purpose, "it comes from another version")
         return fields

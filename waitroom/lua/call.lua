@@ -24,17 +24,18 @@ local function follow_clock()
   set('tat', text(count('tat') - fell))
   set('last_call', now)
   set('decayed_at', now)
-  expect_anew(KEYS[4], KEYS[6])
+  date_anew(KEYS[4], KEYS[6])
 end
 
--- Drops what is over and counts it, in counts that forget; a pause keeps those who are coming as they are.
+-- Drops what is over and counts it, in counts that forget; a door that stands still keeps those who are coming.
 local function tidy()
-  local over = redis.call('ZRANGE', KEYS[7], '-inf', now, 'BYSCORE')
+  local visit_time = now - trouble_ms()
+  local over = redis.call('ZRANGE', KEYS[7], '-inf', visit_time, 'BYSCORE')
   for _, place in ipairs(over) do redis.call('ZREM', KEYS[8], place) end
-  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now)
-  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - longest_visit_ms())
+  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', visit_time)
+  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', visit_time - longest_visit_ms())
   drop_stale_knocks(KEYS[5], KEYS[6])
-  local late = line.paused_at and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
+  local late = stands_still() and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
   local kept = 2 ^ (-math.max(0, now - count('decayed_at')) / HALF_LIFE_MS)
   local counts = {
     shown = count('shown') * kept,
@@ -84,6 +85,10 @@ local function measure(elapsed, n)
 end
 
 follow_clock()
+if trouble_is_over() then
+  end_trouble(KEYS[10])
+  date_anew(KEYS[4], KEYS[6])
+end
 tidy()
 record_phase(phase())
 local elapsed = now - count('last_call')

@@ -28,7 +28,7 @@ local function is_spent(number) return redis.call('GETBIT', KEYS[5], number) == 
 local function over(record)
   local number, _, place = parse(record)
   if on_roll or not is_spent(number) then return false end
-  return not (place ~= '' and tonumber(redis.call('ZSCORE', KEYS[6], place) or 0) > now)
+  return not (place ~= '' and tonumber(redis.call('ZSCORE', KEYS[6], place) or 0) > now - trouble_ms())
 end
 
 local function same(code, record)
@@ -57,7 +57,7 @@ local function of_browser(held, retry)
   return record and record ~= string.match(held, '^%d+:%x+') and same('same', record) or nil
 end
 
-local issued = count('issued')
+local issued, leaves = count('issued'), {}
 local answers = { stage }
 for i = 6, #ARGV, 4 do
   local leaf, identity, id, held = unpack(ARGV, i, i + 3)
@@ -65,7 +65,7 @@ for i = 6, #ARGV, 4 do
   local answer
   if identity ~= '' then answer = of_identity(identity, held) else answer = of_browser(held, retry) end
   if not answer and joinable then
-    if on_roll then redis.call('APPEND', KEYS[3], leaf) end
+    leaves[#leaves + 1] = leaf
     answer = { 'new', issued, id }
     local record = string.format('%d:%s', issued, id)
     if identity ~= '' then
@@ -77,5 +77,8 @@ for i = 6, #ARGV, 4 do
   end
   answers[#answers + 1] = answer or { 'refused', -1, '' }
 end
-if issued > count('issued') then set('issued', issued) end
+if #leaves > 0 then
+  if on_roll then redis.call('APPEND', KEYS[3], table.concat(leaves)) end
+  set('issued', issued)
+end
 return answers
