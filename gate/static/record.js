@@ -3,7 +3,7 @@
 import { hex, sha256, unhex } from "./shuffle.js";
 
 const text = new TextEncoder();
-const HOLDS = ["pause", "resume", "trouble", "recovered", "sold_out", "restock", "close"]; // what makes people wait, or ends it
+const HOLDS = ["pause", "resume", "trouble", "recovered", "sold_out", "restock", "close", "reopen"]; // what makes people wait, or ends it
 
 /** All entries of the record, page by page; `progress` hears how many there are so far, and answers false to stop. */
 export async function readLog(get, progress) {
