@@ -33,6 +33,7 @@ _MORE: Final = (
 )
 """In the order in which they need each other."""
 
+_CSS_SPACE: Final = re.compile(r"\s*([{};,>])\s*|(?<=:)\s+")
 _MODULE_PART: Final = re.compile(r"^(?:import .*;\n|export (?=async|const|function))", re.MULTILINE)
 
 
@@ -61,6 +62,7 @@ def _bundle(names: tuple[str, ...]) -> str:
 
 
 def _lean(sheet: str) -> str:
-    """A style sheet without indentation, blank lines and comment lines."""
+    """A style sheet without comment lines, and without spaces but those that separate words."""
     lines = (line.strip() for line in sheet.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("/*"))
+    whole = "".join(f"{line} " for line in lines if not line.startswith("/*"))
+    return _CSS_SPACE.sub(r"\1", whole).strip() + "\n"

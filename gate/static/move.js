@@ -7,7 +7,7 @@ async function offer({ ask, me, memory, run }) {
   const { entropy, number, ticket, leaf, commit_sha256 } = memory.receipt;
   const answer = await ask("POST", "/ticket/move", {}).catch(() => ({}));
   if (!answer.link) return null;
-  me.watch = true; // the other device may take it at any moment
+  me.watch = answer.expires_at; // until then the other device may take it at any moment
   run();
   const receipt = entropy && leaf ? `&receipt=${encodeURIComponent(JSON.stringify({ entropy, number, ticket, leaf, commit_sha256 }))}` : "";
   return { ...answer, link: answer.link + receipt };

@@ -12,6 +12,14 @@ function show(id, text) {
   write(part(id), text || "");
 }
 
+/** Put the question over the proof; an open one is answered again when the question changes, as by the draw. */
+function pose(details, question) {
+  const heading = details.firstElementChild;
+  if (heading.textContent === question) return;
+  heading.textContent = question;
+  if (details.open) details.dispatchEvent(new Event("toggle"));
+}
+
 /** Put a description on the page. */
 export function paint(view) {
   const focused = document.activeElement;
@@ -21,7 +29,7 @@ export function paint(view) {
   write(part("title"), view.title);
   for (const id of ["lead", "number", "label", "notice", "extend"]) show(id, view[id]);
   for (const id of ["go", "defer", "again", "signin", "shop", "calls", "safe", "proof", "move", "leave"]) part(id).hidden = !view[id];
-  write(part("proof").firstElementChild, view.proof || "");
+  pose(part("proof"), view.proof || "");
   if (view.shop) part("shop").href = view.shop;
   if (view.signin) part("signin").href = `${view.signin}?next=${encodeURIComponent(location.pathname + location.search)}`;
   for (const [name, value] of Object.entries(view.facts)) {

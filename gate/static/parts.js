@@ -42,5 +42,7 @@ export function openParts(me, run) {
   ticked("notice", ({ mayNotify }) => mayNotify());
   ticked("enter");
   part("call-notice").parentElement.hidden = !("Notification" in globalThis && isSecureContext);
-  if (wishes.sound) addEventListener("pointerdown", () => more().then(({ wake }) => wake()), { once: true });
+  if (!wishes.sound && !wishes.notice) return;
+  more().catch(() => {}); // so that the call needs no network
+  addEventListener("pointerdown", () => more().then(({ wake }) => wishes.sound && wake()).catch(() => {}), { once: true });
 }

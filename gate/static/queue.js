@@ -11,7 +11,7 @@ import { openParts } from "./parts.js";
 import { wishes } from "./calls.js";
 
 const next = onThisSite(new URLSearchParams(location.search).get("next"));
-const me = { state: null, ticket: null, place: null, door: null, entry: null, visit: null, hurdle: null, away: false, readAt: 0, watch: false, now };
+const me = { state: null, ticket: null, place: null, door: null, entry: null, visit: null, hurdle: null, away: false, readAt: 0, watch: 0, now };
 let offset = -Infinity; // server time minus this page's monotonic clock: a wrong clock on the device changes nothing
 let failures = 0;
 let rejoined = false;
@@ -72,7 +72,7 @@ function hold({ number, ticket }) {
 function drop(hurdle) {
   keep({});
   going = false;
-  Object.assign(me, { ticket: null, place: null, door: null, visit: null, watch: false, hurdle });
+  Object.assign(me, { ticket: null, place: null, door: null, visit: null, watch: 0, hurdle });
 }
 
 const isMoved = ({ type }) => /moved$/.test(type);
@@ -121,7 +121,7 @@ async function round() {
     await look();
     if (memory.receipt.shop && !next && !me.hurdle) await visit();
     else if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
-    else if (me.watch && isMoved(await ask("GET", "/ticket"))) drop("moved");
+    else if (me.watch > now() && isMoved(await ask("GET", "/ticket"))) drop("moved");
     if (me.ticket) find();
     if (called() && enters() && !(me.door?.knock_again_at > now())) await knock();
     failures = 0;
@@ -134,7 +134,7 @@ async function round() {
 
 /** Seconds until this shopper's turn at the earliest. */
 function distance() {
-  if (me.watch) return 0;
+  if (me.watch > now()) return 0;
   if (me.place === null) return me.state.phase === "drawing" ? 0 : Infinity;
   return soonest(aheadOf(me.place, me.state), me.state);
 }
@@ -172,11 +172,13 @@ function draw() {
 }
 
 /** Call the shopper as they have allowed it. */
-async function call({ title, lead, tab }) {
+async function call({ lead, tab }) {
   if (!wishes.sound && !wishes.notice) return;
-  const { notify, ring } = await more();
-  if (wishes.notice) notify(tab || title, lead);
-  if (wishes.sound) ring();
+  try {
+    const { notify, ring } = await more();
+    if (wishes.notice) notify(tab, lead);
+    if (wishes.sound) ring();
+  } catch { /* the tab's title and icon call all the same */ }
 }
 
 function tick() {

@@ -38,3 +38,10 @@ def test_a_title_is_text() -> None:
 def test_no_template_stands_within_a_template(file: Path) -> None:
     """What takes the spaces out of our scripts would take them out of the inner one's text as well."""
     assert not re.search(r"\$\{[^{}]*`", file.read_text())
+
+
+@pytest.mark.parametrize("file", sorted(STATIC.glob("*.css")), ids=lambda file: file.name)
+def test_the_style_knows_no_left_and_right(file: Path) -> None:
+    """Pages in languages that run from right to left need no style of their own."""
+    physical = r"(?:margin|padding|border)-(?:left|right|top|bottom)|[;{ ](?:left|right)\s*:|text-align:\s*(?:left|right)"
+    assert re.findall(physical, file.read_text()) == []

@@ -165,7 +165,7 @@ async def test_anyone_can_use_the_proof(drawn: Watched) -> None:
 
 
 async def test_before_the_draw_the_proof_says_what_is_fixed_already(watch: Open) -> None:
-    """In the presale the entry and the commitment are there; all else is promised for later."""
+    """In the presale the entry and the commitment are there; all else follows by itself when it is public."""
     watched = await watch()
     await watched.open_proof()
     await expect(watched.page.locator("#proof > summary")).to_have_text("How will my place be drawn?")
@@ -173,6 +173,10 @@ async def test_before_the_draw_the_proof_says_what_is_fixed_already(watch: Open)
         "Everything that is public so far fits."
     )
     assert await watched.page.locator("#proof li.later").count() == 5
+    await held(watched)
+    await watched.page.evaluate("dispatchEvent(new Event('online'))")
+    await expect(watched.page.locator("#proof > summary")).to_have_text("How was my place drawn?")
+    await expect(watched.page.locator("#proof .verdict")).to_contain_text("all of them hold")
 
 
 async def test_beacons_round_is_linked_and_its_signature_left_to_the_command(

@@ -277,6 +277,25 @@ async def test_every_phase_has_a_face_that_anyone_can_use(visit: OpenPage, name:
         assert not found.response["violations"], found.generate_report()
 
 
+@pytest.mark.parametrize("name", ["waiting", "door", "paused"])
+async def test_page_can_be_used_at_400_percent_and_in_forced_colours(visit: OpenPage, name: str) -> None:
+    """A desktop of 1280 by 1024 at 400 % is 320 by 256; colours of the reader's own take nothing away."""
+    sale, state, _ = FACES[name]
+    small = {"width": 320, "height": 256}
+    page = await visit(
+        Sale(**sale).at(**state), viewport=small, forced_colors="active", reduced_motion="reduce"
+    )
+    await face(page, name)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert await page.evaluate("document.getAnimations().length") == 0
+    found = await Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
+    for element in await page.locator("button:visible, summary:visible, label:visible").all():
+        box = await element.bounding_box()
+        assert box is not None
+        assert box["height"] >= 24  # WCAG 2.5.8
+
+
 async def test_first_view_is_one_answer_of_at_most_14_kilobytes(browser: Browser) -> None:
     """All of the first view comes in one compressed answer; other requests are for JSON, from this host."""
     context = await browser.new_context()
