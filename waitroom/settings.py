@@ -26,6 +26,7 @@ from pydantic import (
 
 from waitroom.appearance import Colours, Language, Texts
 from waitroom.errors import BadSettings
+from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Pace, Room, Schedule
 
 CONFIG = Path("waitroom.toml")
@@ -91,6 +92,7 @@ class RoomSettings(BaseModel):
     protect: tuple[SitePath, ...] = ("/",)
     sign_in: SitePath = "/account/sign-in"
     stock: SitePath | None = None
+    friction: FrictionSettings = NO_FRICTION
     logo: Path | None = None
     colours: Colours = Colours()
     colours_dark: Colours = Colours()

@@ -141,6 +141,18 @@ BAD_FILES = [
         "rooms.mi.visit_seconds = 0.5: input should be greater than or equal",
     ),
     ("[rooms.mi]\nopens_at = 2015-05-19T12:00:00", "rooms.mi.opens_at = .*: input should have timezone info"),
+    ("[rooms.mi]\nfriction = true", "rooms.mi.friction = True: input should be a valid dictionary"),
+    (
+        "[rooms.mi.friction]\nwork = -1",
+        "rooms.mi.friction.work = -1: input should be greater than or equal to 0",
+    ),
+    ("[rooms.mi.friction]\nwrok = 1", "rooms.mi.friction.wrok is no setting; see the settings in the README"),
+    ("[rooms.mi.friction]\nwait_seconds = 0", "rooms.mi.friction.wait_seconds = 0: input should be greater"),
+    ("[rooms.mi.friction]\njoins_per_minute = 0", "rooms.mi.friction.joins_per_minute = 0: input should be"),
+    (
+        "[rooms.mi.friction]\njoins_burst = 0",
+        "rooms.mi.friction.joins_burst = 0: input should be greater than",
+    ),
     ("[rooms.mi]\ncolours = { ink = 'red' }", "rooms.mi.colours.ink = 'red': string should match pattern"),
     ("[rooms.mi.texts.Deutsch]", r"rooms.mi.texts.Deutsch.\[key\] = 'Deutsch': string should match pattern"),
     ("[rooms.mi.texts.de]\nLeave = 1", "rooms.mi.texts.de.Leave = 1: input should be a valid string"),

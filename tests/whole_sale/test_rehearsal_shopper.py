@@ -171,6 +171,7 @@ class Stage:
             self.board,
             chance=chance,
             registering=asyncio.Semaphore(1),
+            working=asyncio.Semaphore(1),
         )
         await shopper.live("me@rehearsal.example")
         return self.story
