@@ -88,7 +88,7 @@ async def test_a_browser_that_cannot_do_it_may_wait_instead(browser: Browser, st
         await page.reload()
         await face(page, "unable")
         assert not (await Axe().run(page)).response["violations"]
-        await page.get_by_role("link", name="Join by waiting").click()
+        await page.get_by_role("link", name="Wait instead").click()
         await page.get_by_role("button", name="Take my place").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Almost in line")
         await expect(page.get_by_role("heading", level=1)).to_have_text("It is your turn", timeout=10_000)
