@@ -113,7 +113,7 @@ async def test_who_comes_from_a_crowded_network_reads_so_and_joins_later(
     async with gate(store_url, {"joins_per_minute": 20, "joins_burst": 1}) as front:
         assert (await front.shopper().join(1)).status == 201
         async with visit(browser, front) as page:
-            await expect(page.locator("#notice")).to_contain_text("join from your network")
+            await expect(page.locator("#notice")).to_contain_text("joining from your network")
             await expect(page.locator("#notice")).to_be_hidden(timeout=20_000)
             receipt = await page.evaluate("JSON.parse(localStorage.getItem(location.pathname))")
             assert receipt["number"] == 1
