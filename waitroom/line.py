@@ -74,7 +74,7 @@ class WaitingRoom:
         self.line = Line()
         self.store_away = False
         self.keys = Keys(name)
-        self.visits = Visits(clock, self._extend_visits)
+        self.visits = Visits(clock, self._extend_visits, lambda: self.trouble_ms)
         self._clock = clock
         self._settings = settings
         self._store = store
@@ -234,10 +234,10 @@ class WaitingRoom:
         phase_name = rest[0].decode() if result == "phase" else ""
         self._observe(events.Knocked(self.room.name, phase_name or result))
         if result == "entered":
-            enter_at, expires_at, new = rest
+            enter_at, expires_at, trouble_ms, new = rest
             if new:
                 self._observe(events.Entered(self.room.name, place, enter_at, expires_at))
-            return Entered(place, enter_at, expires_at)
+            return Entered(place, enter_at, expires_at, trouble_ms)
         if result == "door":
             return AtDoor(place, *rest)
         if result == "not_called":
@@ -336,6 +336,20 @@ class WaitingRoom:
             await self.tick()
         else:
             self.line = replace(self.line, units_left=left, units_held=held)
+
+    async def tell_trouble(self) -> None:
+        """Say that the shop is slow or failing: the door stands still until no gate has said so for five seconds.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        if await self._run("trouble", (self.keys.log,)):
+            await self.tick()
+
+    @property
+    def trouble_ms(self) -> int:
+        """For how long the shop has been in trouble so far; passes given before are good for so much longer."""
+        return self.line.trouble_so_far(self._clock.now_ms())
 
     def phase(self) -> Phase:
         """The phase now."""

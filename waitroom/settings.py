@@ -28,6 +28,7 @@ from waitroom.appearance import Colours, Language, Texts
 from waitroom.errors import BadSettings
 from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Pace, Room, Schedule
+from waitroom.trouble import Threshold
 
 CONFIG = Path("waitroom.toml")
 
@@ -92,6 +93,10 @@ class RoomSettings(BaseModel):
     protect: tuple[SitePath, ...] = ("/",)
     sign_in: SitePath = "/account/sign-in"
     stock: SitePath | None = None
+    watch_shop: bool = True
+    trouble_visitors: int = Field(default=5, ge=2, le=1_000)
+    trouble_share: float = Field(default=0.5, gt=0, le=1)
+    slow_seconds: float = Field(default=5, ge=0.1, le=30)
     friction: FrictionSettings = NO_FRICTION
     logo: Path | None = None
     colours: Colours = Colours()
@@ -145,6 +150,7 @@ class RoomSettings(BaseModel):
             sign_in=self.sign_in,
             stock=self.stock or "",
             notice=self.notice,
+            trouble=Threshold(self.trouble_visitors, self.trouble_share, self.slow_seconds),
         )
 
 

@@ -96,7 +96,8 @@ class Shadow(RuleBasedStateMachine):
         self.places: dict[int, int] = {}
         self.entered: set[int] = set()
         self.snapshots: list[Snapshot] = []
-        self.called = self.steps = self.hold_until = 0
+        self.called = self.steps = self.hold_until = self.latest = 0
+        self.left: set[int] = set()  # places whose visit was ended early, or lost
 
     def teardown(self) -> None:
         """Close what was opened."""
@@ -125,6 +126,7 @@ class Shadow(RuleBasedStateMachine):
         flags = Line(
             seed=b"" if self.drawn else None,
             paused_at=self.model.paused_at,
+            trouble_since=self.model.trouble_since,
             sold_out=self.model.sold_out,
             closed=self.model.closed,
         )
@@ -133,6 +135,7 @@ class Shadow(RuleBasedStateMachine):
     def call(self, *, forced: bool) -> None:
         """The model's part of a tick."""
         if self.expected_phase() in BEFORE_OPEN:
+            self.model.recover(self.clock.at_ms)
             return
         self.model.call(self.clock.at_ms, forced=forced)
 
@@ -208,13 +211,14 @@ class Shadow(RuleBasedStateMachine):
         lower = sum(
             until > self.clock.at_ms for other, until in self.model.knocks.items() if other < (place or 0)
         )
-        repeated = place in self.model.visits and self.model.visits[place].lasts(self.clock.at_ms)
+        visit_time = self.model.visit_time(self.clock.at_ms)
+        repeated = place in self.model.visits and self.model.visits[place].lasts(visit_time)
         expected = self.expected_knock(room, ticket, place)
         match answer:
             case Entered():
                 assert expected == pure.Entered(answer.enter_at, answer.expires_at)
                 assert answer.place == place
-                times = answer.enter_at, answer.expires_at
+                times = answer.enter_at, answer.expires_at, "", answer.trouble_ms
                 shopper.granted = Pass(room.room.name, answer.place, ticket.number, *times)
                 if not repeated:
                     self.check_entry(ticket.number, answer, lower)
@@ -248,7 +252,7 @@ class Shadow(RuleBasedStateMachine):
         now, capacity = self.clock.at_ms, self.model.pace.capacity
         assert number not in self.entered, "I6: a ticket enters once"
         self.entered.add(number)
-        visits = sum(float(end) > now for _, end in self.read_set("visits"))
+        visits = sum(float(end) > self.model.visit_time(now) for _, end in self.read_set("visits"))
         assert capacity is None or visits + lower <= capacity, "I4, and spots kept for lower places"
         assert now <= answer.enter_at <= now + (0 if lower else 2000), "I7: behind others only when due"
         self.entries.add(answer.enter_at)
@@ -256,7 +260,10 @@ class Shadow(RuleBasedStateMachine):
     def give_back(self, room: WaitingRoom, shopper: Shopper | None) -> None:
         """The ticket is spent."""
         if shopper is not None and shopper.ticket is not None:
-            self.model.leave(room.position(shopper.ticket).place, shopper.ticket.number)
+            place = room.position(shopper.ticket).place
+            self.left |= (
+                {place} if self.model.leave(place, shopper.ticket.number) and place is not None else set()
+            )
             self.run(room.leave_line(shopper.ticket))
 
     def read_set(self, name: str) -> list[tuple[int, float]]:
@@ -282,6 +289,9 @@ class Shadow(RuleBasedStateMachine):
         assert (number("units_taken") or 0) == model.units_taken
         assert (number("paused_at"), number("units_left")) == (model.paused_at, model.units_left)
         assert (b"sold_out" in line, b"closed" in line) == (model.sold_out, model.closed)
+        trouble = number("trouble_since"), number("trouble_until") or 0, number("trouble_ms") or 0
+        assert trouble == (model.trouble_since, model.trouble_until, model.trouble_ms)
+        assert (b"trusted" in line) == model.trusted
         assert self.read_set("door") == [(place, place) for place in model.door]
         assert dict(self.read_set("knocks")) == model.knocks
         assert dict(self.read_set("coming")) == model.coming
@@ -296,6 +306,17 @@ class Shadow(RuleBasedStateMachine):
         records: Any = self.redis.hgetall(keys.holders)
         holders = {name.decode(): int(records[name].split(b":")[0]) for name in records}
         assert holders == model.holders
+
+    @invariant()
+    def a_pass_is_good_while_its_visit_lasts(self) -> None:
+        """I4: no gate takes a pass for longer, though trouble extends both."""
+        self.latest = max(self.latest, self.clock.at_ms)
+        visit_time = self.model.visit_time(self.clock.at_ms)
+        lasting = {place for place, visit in self.model.visits.items() if visit.lasts(visit_time)}
+        for granted in [each.granted for each in self.shoppers if each.granted]:
+            for room in self.gates:
+                if granted.place not in self.left and room.visits.stands(granted).expires_at > self.latest:
+                    assert granted.place in lasting, "I4: a pass outlives its visit"
 
     @invariant()
     def counters_only_grow(self) -> None:

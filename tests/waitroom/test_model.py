@@ -268,6 +268,34 @@ def test_a_pause_keeps_the_door_and_gives_everyone_time_to_return() -> None:
     assert (model.door, 0 in model.coming) == ([], False)
 
 
+def test_trouble_halts_the_door_and_extends_visits_until_it_runs_out() -> None:
+    """As long as it is told again within five seconds; a trouble that was not told in time is another one."""
+    model = line()
+    assert model.knock(NOW, 0, 0) == Entered(NOW, NOW + VISIT)
+    for at in (0, 4_000):
+        model.trouble(NOW + at)
+        assert model.knock(NOW + at, 1, 1) == Refused("paused")
+    assert model.knock(NOW + 8_000, 0, 0) == Entered(NOW + 8_000, NOW + 8_000 + VISIT)
+    model.trouble(NOW + 10_000)
+    assert (model.trouble_since, model.trouble_ms) == (NOW + 10_000, 9_000)
+    model.call(NOW + 15_000)
+    assert (model.trouble_since, model.trouble_ms) == (None, 14_000)
+    assert model.knock(NOW + 15_000, 1, 1) == Entered(NOW + 15_000, NOW + 15_000 + VISIT)
+    assert model.knock(NOW + 13_999 + VISIT, 0, 0) == Entered(NOW + 14_000, NOW + 14_000 + VISIT)
+    assert model.knock(NOW + 14_000 + VISIT, 0, 0) == Refused("spent")
+
+
+def test_trouble_is_not_heard_while_the_operator_trusts_the_shop() -> None:
+    """Until they take it back."""
+    model = line()
+    model.hold(NOW, Hold.TRUST)
+    model.trouble(NOW)
+    assert model.trouble_since is None
+    model.hold(NOW, Hold.WATCH)
+    model.trouble(NOW)
+    assert model.trouble_since == NOW
+
+
 def test_a_closed_room_stays_closed() -> None:
     """No restock brings it back."""
     model = line()
