@@ -54,7 +54,3 @@ class Limiter:
             self._old, self._young, self._turned_at = self._young, {}, now_ms
         tat = self._young[network] = book(now_ms, tat, self._interval_ms)
         return math.ceil(tat)
-
-    def __len__(self) -> int:
-        """How many networks are remembered."""
-        return len(self._old) + len(self._young)

@@ -12,6 +12,7 @@ let offset = -Infinity; // server time minus this page's monotonic clock: a wron
 let failures = 0;
 let notBefore = 0; // a Retry-After holds until then, on the page's own clock
 let rejoined = false;
+let ahead = false;
 const headStart = 15_000 + 60_000 * Math.random(); // so long before the line opens, each page another time, work begins
 
 /** A path on this site, or undefined; the gate checks it again. */
@@ -129,7 +130,10 @@ async function round() {
   try {
     await look();
     if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
-    if (me.state.phase === "scheduled" && untilLine() < headStart) await doWork();
+    if (me.state.phase === "scheduled" && !ahead && untilLine() < headStart) {
+      ahead = true;
+      await doWork();
+    }
     if (me.ticket) find();
     if (called() && !(me.door?.knock_again_at > now())) await knock();
     failures = 0;
