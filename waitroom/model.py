@@ -57,11 +57,15 @@ class Visit:
 
 
 class Model:
-    """One room's line. Every verb takes the time, in epoch ms, and never looks at a clock."""
+    """One room's line. Every verb takes the time, in epoch ms, and never looks at a clock.
 
-    def __init__(self, pace: Pace, *, once: bool = False) -> None:
+    With a ``presale``, those who join before `freeze` are drawn.
+    """
+
+    def __init__(self, pace: Pace, *, once: bool = False, presale: bool = False) -> None:
         self.pace = pace
         self.once = once
+        self.presale = presale
         self.interval = arithmetic.interval(pace.rate)
         self.issued = 0
         self.called = 0
@@ -98,6 +102,8 @@ class Model:
         """
         number = self._of_identity(now, identity, held) if identity else self._of_browser(now, entropy, held)
         if number is not None:
+            if self._on_roll and isinstance(number, int):
+                self.spent.discard(number)
             return number
         if self.closed or self.sold_out:
             return Refused("closed" if self.closed else "sold_out")
@@ -124,9 +130,19 @@ class Model:
         return number if now < forgotten_at and number != held else None
 
     def _over(self, now: int, number: int) -> bool:
-        """Whether a ticket has done its work: it has entered or left, and no visit of it lasts."""
+        """Whether a ticket has done its work: it has entered or left, and no visit of it lasts.
+
+        Before the draw none has: whoever left and joins again gets the same lot, not one more.
+        """
         visit = self.visits.get(self.entered.get(number, -1))
-        return number in self.spent and not (visit and visit.lasts(self.visit_time(now)))
+        return (
+            number in self.spent and not self._on_roll and not (visit and visit.lasts(self.visit_time(now)))
+        )
+
+    @property
+    def _on_roll(self) -> bool:
+        """Whether tickets still go on the list that is drawn."""
+        return self.presale and self.presale_size is None and not self.closed
 
     def freeze(self) -> int:
         """The presale's size: fixed by the first who asks."""
@@ -142,6 +158,7 @@ class Model:
 
     def call(self, now: int, *, forced: bool = False) -> int:
         """Tidy up, then call the next places if it is time; answers how many."""
+        self._follow_clock(now)
         self.recover(now)
         self._tidy(now)
         elapsed = now - self.last_call
@@ -165,6 +182,15 @@ class Model:
         if self.issued > self.called:
             self._measure(elapsed, count)
         return count
+
+    def _follow_clock(self, now: int) -> None:
+        """After the clock was set back no date may lie far ahead, or the door would stand still until then."""
+        fell = self.last_call - now
+        if fell <= arithmetic.CLOCK_FELL_MS:
+            return
+        self.tat -= fell
+        self.last_call = self.decayed_at = now
+        self._date_anew(now)
 
     def _measure(self, elapsed: int, count: int) -> None:
         """How the line moves; one that has run dry tells nothing of how fast it could move."""
@@ -284,7 +310,7 @@ class Model:
     # ---- The operator and the shop
 
     def hold(self, now: int, action: Hold) -> None:
-        """Pause, resume, sold out, restock or close; what already holds changes nothing."""
+        """Pause, resume, sold out, restock, close or reopen; what already holds changes nothing."""
         match action:
             case Hold.PAUSE if self.paused_at is None:
                 self.paused_at = now
@@ -297,6 +323,8 @@ class Model:
                 self.sold_out, self.units_left = False, None
             case Hold.CLOSE:
                 self.closed = True
+            case Hold.REOPEN:
+                self.closed = False
             case Hold.TRUST | Hold.WATCH:
                 self.trusted = action is Hold.TRUST
 
@@ -320,16 +348,16 @@ class Model:
         """A gate sees the shop in trouble."""
         if self.trusted:
             return
-        if self.trouble_since is not None and now >= self.trouble_until:
-            self._end_trouble()
+        if self._trouble_is_over(now):
+            self._end_trouble(now)
         if self.trouble_since is None:
             self.trouble_since = now
         self.trouble_until = max(self.trouble_until, now + TROUBLE_LASTS_MS)
 
     def recover(self, now: int) -> None:
         """Close a trouble that no gate has told of lately; the door goes on as after a pause."""
-        if self.trouble_since is not None and now >= self.trouble_until:
-            self._end_trouble()
+        if self._trouble_is_over(now):
+            self._end_trouble(now)
             self._date_anew(now)
 
     def trouble_so_far(self, now: int) -> int:
@@ -342,8 +370,13 @@ class Model:
         """By which visits end."""
         return now - self.trouble_so_far(now)
 
-    def _end_trouble(self) -> None:
-        self.trouble_ms = self.trouble_so_far(self.trouble_until)
+    def _trouble_is_over(self, now: int) -> bool:
+        """Whether no gate has told of it for so long, by a clock that may have been set back since."""
+        left = self.trouble_until - now
+        return self.trouble_since is not None and not 0 < left <= TROUBLE_LASTS_MS + arithmetic.CLOCK_FELL_MS
+
+    def _end_trouble(self, now: int) -> None:
+        self.trouble_ms = self.trouble_so_far(now)
         self.trouble_since, self.trouble_until = None, 0
 
     def set_pace(self, now: int, pace: Pace) -> None:
