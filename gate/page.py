@@ -1,16 +1,19 @@
 """The waiting page: one document with style and script in it, compressed once and the same for everyone."""
 
 import base64
-import gzip
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+import zopfli.gzip  # type: ignore[import-untyped]
 
 from gate.look import Look, our_look
 from gate.sources import read_more, read_script, read_style
 from waitroom.errors import BadSettings
+from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Room
 
 MOST_BYTES: Final = 13_700
@@ -33,8 +36,12 @@ class Page:
     headers: Mapping[str, str]
 
 
-def render_page(room: Room, language: str = "en", look: Look | None = None) -> Page:
+def render_page(
+    room: Room, language: str = "en", look: Look | None = None, friction: FrictionSettings = NO_FRICTION
+) -> Page:
     """The waiting page of a room, ready to send; the query string is read by the page itself.
+
+    It holds what it needs for the room's ``friction``, and no more.
 
     Raises:
         BadSettings: what the operator has added makes it too heavy.
@@ -51,11 +58,12 @@ def render_page(room: Room, language: str = "en", look: Look | None = None) -> P
             face="loading",
             script=script,
             more=f"more.js?lang={language}&v={_short_hash(_more(language, look))}",
+            friction=friction,
         )
     )
     headers = {
         **SECURE_HEADERS,
-        "Content-Security-Policy": content_security_policy(look.style, script),
+        "Content-Security-Policy": content_security_policy(look.style, script, worker=friction.work > 0),
         "Content-Language": language,
         "Cache-Control": "public, max-age=60",
         "Vary": "Accept-Encoding, Accept-Language",
@@ -88,15 +96,21 @@ def _more(language: str, look: Look) -> bytes:
 
 def _page(body: bytes, headers: Mapping[str, str]) -> Page:
     etag = f'W/"{_short_hash(body)}"'
-    return Page(body, gzip.compress(body, mtime=0), etag, {**headers, "ETag": etag})
+    return Page(body, _pack(body), etag, {**headers, "ETag": etag})
+
+
+@lru_cache(maxsize=128)
+def _pack(body: bytes) -> bytes:
+    """As small as gzip can be, which takes a tenth of a second; pages are made when the gate starts."""
+    return bytes(zopfli.gzip.compress(body))
 
 
 def _short_hash(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:20]
 
 
-def content_security_policy(style: str, script: str = "") -> str:
-    """A policy that allows this style, this script, what that script fetches from this site, and nothing else.
+def content_security_policy(style: str, script: str = "", *, worker: bool = False) -> str:
+    """A policy that allows this style, this script with its worker, what they fetch from this site, and nothing else.
 
     ``'strict-dynamic'`` (CSP 3) lets the script, which is known by its hash, add our modules, and nobody else.
     """
@@ -104,6 +118,7 @@ def content_security_policy(style: str, script: str = "") -> str:
         "default-src": "'none'",
         "style-src": _digest(style),
         **({"script-src": f"{_digest(script)} 'strict-dynamic'"} if script else {}),
+        **({"worker-src": "'self'"} if worker else {}),
         "img-src": "data:",
         "connect-src": "'self'",
         "form-action": "'self'",

@@ -29,6 +29,7 @@ _MORE: Final = (
     "proof.js",
     "move.js",
     "alarm.js",
+    "work.js",
     "more.js",
 )
 """In the order in which they need each other."""
@@ -47,6 +48,12 @@ def read_style(name: str = "queue.css") -> str:
 def read_script() -> str:
     """The waiting page's modules as one, so that the first view is one answer."""
     return _bundle(_MODULES)
+
+
+@cache
+def read_worker() -> str:
+    """The worker that does the work beside the page."""
+    return _bundle(("worker.js",))
 
 
 @cache

@@ -109,9 +109,9 @@ function tabOf(face, title, number, short, room) {
 }
 
 /** What is said above all: that nobody answers, why the sale stands still or is over, what the operator has to say. */
-function noticeOf(face, { state, ticket, away }) {
+function noticeOf(face, { state, ticket, away, crowded }) {
   if (!state) return "";
-  if (away) return ticket ? T.away : T.away_new;
+  if (away) return (crowded && T.crowded) || (ticket ? T.away : T.away_new);
   const told = ["paused", "trouble", "sold_out", "closed"].includes(face) && state.reason;
   return told ? fill(T.reason, { reason: own(state.reason) }) : own(state.notice);
 }

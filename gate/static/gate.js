@@ -3,7 +3,7 @@
 export const base = location.pathname;
 let notBefore = 0; // a Retry-After holds until then, on the page's own clock
 
-/** Ask the gate; a 5xx or a broken connection throws, so that the round ends and is tried again. */
+/** Ask the gate; a 5xx, a crowd of joins (429) or a broken connection throws, so that the round ends and is tried again. */
 export async function ask(method, address, body) {
   const answer = await fetch(base + address, {
     method,
@@ -13,7 +13,7 @@ export async function ask(method, address, body) {
   });
   if (answer.status >= 500 || answer.status === 429) {
     notBefore = performance.now() + 1000 * (Number(answer.headers.get("Retry-After")) || 0);
-    throw new Error(`${method} ${address}: ${answer.status}`);
+    throw Object.assign(new Error(`${method} ${address}: ${answer.status}`), { crowded: answer.status === 429 });
   }
   const text = await answer.text();
   return { ...(text && JSON.parse(text)), status: answer.status };

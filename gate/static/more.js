@@ -3,6 +3,7 @@
 import { mayNotify, notify, ring, wake } from "./alarm.js";
 import { showMove } from "./move.js";
 import { showProof } from "./proof.js";
+import { work } from "./work.js";
 
 const sheet = new CSSStyleSheet();
 
@@ -24,4 +25,4 @@ function move(host, page) {
   showMove(host, page, texts.move);
 }
 
-export { mayNotify, move, notify, proof, ring, wake };
+export { mayNotify, move, notify, proof, ring, wake, work };

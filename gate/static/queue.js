@@ -1,7 +1,7 @@
 // The waiting page's life: look at the public state, join, wait, knock when called, go in. One round at a time.
 
 import { JOINABLE, aheadOf, nextLook, placeOf, soonest } from "./line.js";
-import { ask, more, onThisSite, respite } from "./gate.js";
+import { ask, base, more, onThisSite, respite } from "./gate.js";
 import { describe } from "./face.js";
 import { followChoice } from "./language.js";
 import { hex } from "./shuffle.js";
@@ -16,6 +16,8 @@ let offset = -Infinity; // server time minus this page's monotonic clock: a wron
 let failures = 0;
 let rejoined = false;
 let going = false; // the shopper has said: in, now
+let ahead = false; // the work that the room asks for was begun before the line opens
+const headStart = 15_000 + 60_000 * Math.random(); // so long before the line opens, each page another time
 
 /** The gate's time, in epoch ms. */
 function now() {
@@ -29,6 +31,15 @@ async function look() {
   Object.assign(me, { state, readAt: now() });
 }
 
+/** 32 random bytes of this browser's own, made once for a ticket. */
+function entropy() {
+  if (!memory.receipt.entropy) keep({ ...memory.receipt, entropy: hex(crypto.getRandomValues(new Uint8Array(32))) });
+  return memory.receipt.entropy;
+}
+
+/** What the room asks for before a join, if it asks for anything: see work.js. */
+const doWork = async () => (part("slow") ? (await more()).work(base, entropy()) : undefined);
+
 /** Find the ticket this browser holds, or take one. */
 async function join() {
   const { receipt } = memory;
@@ -40,18 +51,17 @@ async function join() {
     if (receipt.shop) return drop("spent"); // the shop has ended the visit
     keep({});
   }
-  const entropy = memory.receipt.entropy ?? hex(crypto.getRandomValues(new Uint8Array(32)));
-  keep({ entropy });
-  const answer = await ask("POST", "/ticket", { entropy });
-  if (answer.ticket) return take(answer, answer.leaf ? { entropy, leaf: answer.leaf } : {}); // no leaf: it is an older ticket
+  const answer = await ask("POST", "/ticket", { entropy: entropy(), work: await doWork() });
+  if (answer.ticket) return take(answer, answer.leaf ? { entropy: entropy(), leaf: answer.leaf } : {}); // no leaf: it is an older ticket
   if (answer.status === 401) me.hurdle = "signin";
+  else if (answer.reason === "missing") me.hurdle = "unable"; // the work, which this browser cannot do
   else if (answer.status !== 409) keep({});
   else if (/one-visit-only$/.test(answer.type)) me.hurdle = "once";
 }
 
 /** Take over the place that another device has handed on. */
 async function claim({ move, ...proof }) {
-  const answer = await ask("POST", "/ticket/claim", { move, entropy: proof.entropy ?? hex(crypto.getRandomValues(new Uint8Array(32))) });
+  const answer = await ask("POST", "/ticket/claim", { move, entropy: entropy() });
   if (answer.ticket) take(answer, proof);
   else if (/sign-in-needed$/.test(answer.type)) me.hurdle = "signin";
   else drop("expired");
@@ -122,15 +132,21 @@ async function round() {
     if (memory.receipt.shop && !next && !me.hurdle) await visit();
     else if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
     else if (me.watch > now() && isMoved(await ask("GET", "/ticket"))) drop("moved");
+    if (me.state.phase === "scheduled" && !ahead && untilLine() < headStart) {
+      ahead = true;
+      await doWork();
+    }
     if (me.ticket) find();
     if (called() && enters() && !(me.door?.knock_again_at > now())) await knock();
     failures = 0;
-    me.away = Boolean(me.state.store_away);
-  } catch {
+    Object.assign(me, { away: Boolean(me.state.store_away), crowded: false });
+  } catch ({ crowded }) {
     failures++;
-    me.away = true;
+    Object.assign(me, { away: true, crowded });
   }
 }
+
+const untilLine = () => (me.state.presale_opens_at ?? me.state.opens_at) - now();
 
 /** Seconds until this shopper's turn at the earliest. */
 function distance() {

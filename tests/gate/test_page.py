@@ -43,5 +43,7 @@ def test_no_template_stands_within_a_template(file: Path) -> None:
 @pytest.mark.parametrize("file", sorted(STATIC.glob("*.css")), ids=lambda file: file.name)
 def test_the_style_knows_no_left_and_right(file: Path) -> None:
     """Pages in languages that run from right to left need no style of their own."""
-    physical = r"(?:margin|padding|border)-(?:left|right|top|bottom)|[;{ ](?:left|right)\s*:|text-align:\s*[lr]"
+    physical = (
+        r"(?:margin|padding|border)-(?:left|right|top|bottom)|[;{ ](?:left|right)\s*:|text-align:\s*[lr]"
+    )
     assert re.findall(physical, file.read_text()) == []

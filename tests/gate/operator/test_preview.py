@@ -21,7 +21,14 @@ from waitroom.room import Pace, Room, Schedule
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FACES = list(make_scenes(Room("tea", "", Schedule(0), Pace(60, 20, 5, 600_000, 600_000))))
-SHOWN = {"away": "waiting", "slim": "waiting", "next": "waiting", "ended": "sold_out"}
+SHOWN = {
+    "away": "waiting",
+    "slim": "waiting",
+    "next": "waiting",
+    "ended": "sold_out",
+    "holding": "joining",
+    "crowded": "joining",
+}
 PRESSED = {"left": ("waiting", ["#leave summary", "#give-up"]), "later": ("door", ["#defer"])}
 """Faces that come when something is pressed: the face before, and what."""
 BRINGS = {"expired": "#move=preview"}
