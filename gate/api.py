@@ -10,6 +10,7 @@ from gate import shopper
 from gate.bodies import entropy_in, is_form, read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.headers import holds
+from gate.holders import HoldersApi
 from gate.languages import choose
 from gate.page import render_page
 from gate.paths import safe_next
@@ -33,6 +34,7 @@ class RoomApi:
         self._pages = {each: render_page(room.waiting.room, each, look) for each in look.languages}
         self._plain = PlainPages(gate, room)
         self._proof = ProofApi(gate, room)
+        self._holders = HoldersApi(gate, room)
 
     def add_routes(self, app: web.Application) -> None:
         """Put the room's addresses into an application."""
@@ -42,6 +44,7 @@ class RoomApi:
             "state": ("/state", {"GET": self.state}),
             "ticket": ("/ticket", {"GET": self.ticket, "POST": self.join, "DELETE": self.leave_line}),
             "pass": ("/pass", {"POST": self.knock, "DELETE": self.leave_shop}),
+            **self._holders.addresses,
             **self._proof.addresses,
         }
         for route, (path, methods) in addresses.items():

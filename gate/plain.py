@@ -1,8 +1,8 @@
 """The waiting page without JavaScript: made for one shopper, refreshes itself, and asks by plain forms.
 
 The forms post ``next`` to the same addresses that the script uses: ``…/ticket`` to join, with ``do=leave`` to
-leave the line, and ``…/pass`` to knock. A page at the door refreshes to an address with ``knock=1``, at which
-the gate knocks again for the shopper.
+leave the line, with ``do=defer`` to let others by, and ``…/pass`` to knock. A page at the door refreshes to an
+address with ``knock=1``, at which the gate knocks again for the shopper.
 """
 
 import math
@@ -22,8 +22,8 @@ from gate.page import SECURE_HEADERS, content_security_policy
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.room import Line, Phase, Room, phase
 
-Hurdle = Literal["signin", "spent", "once", "left"]
-"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, or having left."""
+Hurdle = Literal["signin", "spent", "once", "left", "later"]
+"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or put it off."""
 
 _SAFE = frozenset({"presale", "drawing", "placed", "waiting", "unknown", "held", "paused"})
 _LINE = frozenset({"waiting", "unknown", "held", "paused"})

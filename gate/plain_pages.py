@@ -1,7 +1,9 @@
 """The way of a browser without JavaScript: pages made for one shopper, and plain forms that lead back to them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import get_args
 from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
@@ -20,6 +22,7 @@ from waitroom.errors import (
     NotJoinable,
     NotOpen,
     OneVisitOnly,
+    Refused,
     Spent,
     StoreAway,
     TokenInvalid,
@@ -47,7 +50,7 @@ class PlainPages:
         wanted = request.query.get("next") or _referred_next(request)
         ticket = shopper.find_ticket(self._gate, request, self._room.name)
         scene = replace(self._scene(ticket, wanted), reader=choose(request, self._look.languages))
-        if scene.hurdle is None and request.query.get("hurdle") in {"signin", "once", "left", "spent"}:
+        if scene.hurdle is None and request.query.get("hurdle") in get_args(Hurdle):
             scene = replace(scene, hurdle=request.query["hurdle"])  # type: ignore[arg-type]
         if ticket is None or "knock" not in request.query:
             response = self._show(scene)
@@ -57,10 +60,12 @@ class PlainPages:
         return keep_choice(request, response, self._look.languages, secure=secure)
 
     async def join(self, request: web.Request) -> web.Response:
-        """Take a ticket, or with ``do=leave`` give it up; back to the page."""
+        """Take a ticket, or with ``do=leave`` give it up, with ``do=defer`` let others by; back to the page."""
         form = await read_form(request)
         if form.get("do") == "leave":
             return await self._leave(request, form)
+        if form.get("do") == "defer":
+            return await self._defer(request, form)
         try:
             identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
             held = shopper.find_ticket(self._gate, request, self._room.name)
@@ -101,6 +106,13 @@ class PlainPages:
                 return self._back(form)
         gone = shopper.take_back(self._gate, request, ticket_cookie(self._room.name))
         return self._back(form, set_cookie=gone, hurdle="left")
+
+    async def _defer(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        with suppress(Refused, TokenInvalid, StoreAway):
+            ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
+            await self._room.waiting.defer(ticket)
+            return self._back(form, hurdle="later")
+        return self._back(form)
 
     def _scene(self, ticket: Ticket | None, wanted: str) -> Scene:
         waiting = self._room.waiting

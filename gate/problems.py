@@ -62,6 +62,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotJoinable: Problem(409, "no-tickets", "No tickets are issued now", ("phase",)),
     errors.NotOpen: Problem(409, "not-open", "Nobody enters now", ("phase",)),
     errors.Spent: Problem(409, "spent", "The ticket is spent"),
+    errors.InShop: Problem(409, "in-shop", "The visit has begun"),
     errors.OneVisitOnly: Problem(409, "one-visit-only", "Everyone enters once"),
     errors.BeaconNotAwaited: Problem(409, "beacon-not-awaited", "No beacon is awaited"),
     errors.BeaconInvalid: Problem(400, "beacon-invalid", "This is not the beacon's round", ("round",)),

@@ -75,6 +75,13 @@ class Spent(Refused):
         super().__init__("this ticket is spent; join again for a new place at the end of the line")
 
 
+class InShop(Refused):
+    """The ticket's visit is under way: its place cannot be put off or handed on any more."""
+
+    def __init__(self) -> None:
+        super().__init__("your visit has begun: its place cannot be put off or handed on any more")
+
+
 class OneVisitOnly(Refused):
     """The room lets each identity enter once, and this one has."""
 

@@ -35,6 +35,14 @@ class Entered:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """A place that was on its way or at the door let others by."""
+
+    room: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """A visit was ended before its time."""
 
@@ -91,7 +99,17 @@ class StoreFound:
 
 
 Event: TypeAlias = (
-    Joined | Knocked | Entered | Left | LineRead | PhaseChanged | Drawn | ScriptRan | StoreLost | StoreFound
+    Joined
+    | Knocked
+    | Entered
+    | Deferred
+    | Left
+    | LineRead
+    | PhaseChanged
+    | Drawn
+    | ScriptRan
+    | StoreLost
+    | StoreFound
 )
 Observe: TypeAlias = Callable[[Event], None]
 

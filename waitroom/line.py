@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from waitroom import draw, events, record
-from waitroom.answers import AtDoor, Entered, Joined, Position
+from waitroom.answers import Entered, Joined
 from waitroom.clock import Clock
 from waitroom.drawing import Drawing
 from waitroom.errors import (
@@ -24,11 +24,12 @@ from waitroom.errors import (
 from waitroom.fields import pairs, read_line, read_longest_visit, read_pace, read_schedule, settings_fields
 from waitroom.joins import Answer, Joins, Request
 from waitroom.keys import Keys
-from waitroom.presale import Commitment, Result, commit, place_of
+from waitroom.presale import Commitment, Result, commit
 from waitroom.room import Hold, Line, Pace, Phase, Room, phase
 from waitroom.settings import RoomSettings
+from waitroom.shoppers import Shoppers
 from waitroom.store import Store, Unfounded
-from waitroom.tickets import Pass, Ticket, Tokens
+from waitroom.tickets import Ticket, Tokens
 from waitroom.visits import Visits
 
 SEALED_AT_ONCE = 10_000
@@ -47,7 +48,7 @@ class Marks:
         return self.issued, self.called, self.presale_size
 
 
-class WaitingRoom:
+class WaitingRoom(Shoppers):
     """One room, live.
 
     Args:
@@ -180,7 +181,7 @@ class WaitingRoom:
         seal = record.seal(line.seal or record.first_link(self.room.name), entries)
         await self._run("seal", (self.keys.log,), line.seal.hex(), entries[-1][0], seal.hex())
 
-    # ---- Shoppers' verbs
+    # ---- Taking a ticket; what its holder asks stands in `Shoppers`
 
     async def join(self, entropy: bytes, identity: str = "", held: Ticket | None = None) -> Joined:
         """Take a ticket; a repeat gets the same one, and so does whoever holds one that is not spent.
@@ -209,41 +210,6 @@ class WaitingRoom:
         ticket = Ticket(self.room.name, answer.number, bytes.fromhex(answer.id), identity)
         return Joined(ticket, answer.code == "new", leaf if ticket.id == ticket_id else None)
 
-    def position(self, ticket: Ticket) -> Position:
-        """Where a ticket stands; arithmetic in memory."""
-        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
-        if place is None:
-            return Position(ticket.number, None, None, called=False)
-        return Position(ticket.number, place, max(0, place - self.line.called), place < self.line.called)
-
-    async def knock(self, ticket: Ticket) -> Entered | AtDoor:
-        """Ask to be let in. Repeated while the visit lasts, it gives the same answer.
-
-        Raises:
-            NotCalled: the turn has not come. Spent: it is over. NotOpen: nobody enters in this phase.
-            StoreAway: the store does not answer.
-        """
-        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
-        if place is None:
-            raise NotOpen(self.phase())
-        keys = self.keys
-        sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered)
-        names = (*sets, keys.spent, keys.holders, keys.log)
-        code, *rest = await self._run("knock", names, place, ticket.number, ticket.identity, ticket.id.hex())
-        result = code.decode()
-        phase_name = rest[0].decode() if result == "phase" else ""
-        self._observe(events.Knocked(self.room.name, phase_name or result))
-        if result == "entered":
-            enter_at, expires_at, new = rest
-            if new:
-                self._observe(events.Entered(self.room.name, place, enter_at, expires_at))
-            return Entered(place, enter_at, expires_at)
-        if result == "door":
-            return AtDoor(place, *rest)
-        if result == "not_called":
-            raise NotCalled(rest[0])
-        raise Spent if result == "spent" else NotOpen(phase_name)
-
     async def go_straight_in(
         self, entropy: bytes, identity: str = "", held: Ticket | None = None
     ) -> tuple[Ticket, Entered | None]:
@@ -266,23 +232,6 @@ class WaitingRoom:
         line, capacity = self.line, self.room.pace.capacity
         room_left = capacity is None or line.visits < capacity
         return self.phase() is Phase.OPEN and not line.waiting and not line.at_door and room_left
-
-    async def leave_line(self, ticket: Ticket) -> None:
-        """Give up a ticket: its place holds nobody up, and a visit of it ends.
-
-        Raises:
-            StoreAway: the store does not answer.
-        """
-        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
-        await self._leave("" if place is None else place, ticket.number)
-
-    async def leave_shop(self, granted: Pass) -> None:
-        """End a visit before its time; its pass is good for nothing from now on.
-
-        Raises:
-            StoreAway: the store does not answer.
-        """
-        await self._leave(granted.place, -1)
 
     # ---- The operator's and the shop's verbs
 
@@ -384,15 +333,8 @@ class WaitingRoom:
         return answers
 
     def _record(self, ticket: Ticket) -> str:
-        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
+        place = self._place(ticket)
         return f"{ticket.number}:{ticket.id.hex()}" + ("" if place is None else f":{place}")
-
-    async def _leave(self, place: int | str, number: int) -> None:
-        keys = self.keys
-        names = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended, keys.spent)
-        if await self._run("leave", names, place, number):
-            self.visits.end(int(place))
-            self._observe(events.Left(self.room.name, int(place)))
 
     async def _extend_visits(self, places: Sequence[int]) -> list[int]:
         ends: list[int] = await self._run("touch", (self.keys.visits, self.keys.entered), *places)

@@ -32,7 +32,7 @@ class AtDoor:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No ticket or no entry: ``paused``, ``sold_out``, ``closed``, ``spent``, ``once``, or ``not_called``.
+    """A verb says no: ``paused``, ``sold_out``, ``closed``, ``spent``, ``once``, ``in_shop`` or ``not_called``.
 
     ``ahead`` is how many places are called before one that is not called yet.
     """
@@ -219,8 +219,30 @@ class Model:
         self.knocks[place] = again + arithmetic.KNOCK_GRACE_MS
         return AtDoor(before, again)
 
+    def defer(self, now: int, number: int, place: int, identity: str = "") -> bool | Refused:
+        """Let others by; answers whether the place was on its way or at the door.
+
+        It counts as one that did not come. Left out of the show rate, as many too few are called as defer: with nine
+        of ten, a simulated door at 120 a minute let in 88 % of what the limits allow, instead of 99 %.
+        """
+        visit = self.visits.get(place)
+        if visit and visit.lasts(now):
+            return Refused("in_shop")
+        if self._is_spent(number, identity):
+            return Refused("spent")
+        if place >= self.called:
+            return Refused("not_called", place - self.called)
+        coming, at_door = self.coming.pop(place, None) is not None, place in self.knocks
+        self.lapsed += coming
+        self._forget_knock(place)
+        return coming or at_door
+
+    def _is_spent(self, number: int, identity: str) -> bool:
+        """Whether a ticket gets nothing more; one that its identity has replaced does not either."""
+        return number in self.spent or (identity != "" and self.holders.get(identity, number) != number)
+
     def _refusal(self, number: int, place: int, identity: str) -> Refused | None:
-        if number in self.spent or (identity and self.holders.get(identity, number) != number):
+        if self._is_spent(number, identity):
             return Refused("spent")
         if shut := self._shut():
             return Refused(shut)

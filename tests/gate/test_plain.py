@@ -89,6 +89,7 @@ FACES = {
     "spent": (replace(SCENE, hurdle="spent"), ["Your visit is over", "Join again"]),
     "once": (replace(SCENE, hurdle="once"), ["everyone goes in once"]),
     "left": (replace(SCENE, hurdle="left"), ["You have left the line", "Join again"]),
+    "later": (replace(CALLED, hurdle="later"), ["You let others by", "Go in now"]),
     "away": (replace(SCENE, store_away=True), ["Your place is kept"]),
     "notice": (replace(SCENE, room=replace(ROOM, notice="Shipping is slow")), ["Shipping is slow"]),
 }
@@ -109,7 +110,7 @@ def test_wish_where_to_go_stays_through_every_step() -> None:
     """The refresh and the forms carry ``next``, escaped."""
     html = render_plain(CALLED)
     assert "url=/waitroom/mi-launch?plain=1&amp;next=%2Fsale%3Fx%3D1%26y" in html
-    assert html.count('name="next" value="/sale?x=1&amp;y"') == 2  # go in, and leave
+    assert html.count('name="next" value="/sale?x=1&amp;y"') == 3  # go in, not now, and leave
 
 
 def test_next_cannot_become_markup() -> None:

@@ -153,6 +153,25 @@ async def test_leaving_the_line_by_a_form(front: Front) -> None:
     assert await look(copy, "&knock=1") == "Your visit is over"
 
 
+async def test_letting_others_by_by_a_form(front_with: OpenFront) -> None:
+    """The page says that the place is kept, and its button knocks; without a turn to put off it is as it was."""
+    front = await front_with(capacity=1)
+    await front.in_shop()
+    shopper = await front.in_line()
+    await front.later(1000)
+    assert await look(shopper, "&knock=1") == "You are at the door"
+    back = await submit(shopper, "ticket", do="defer", next="/sale")
+    assert back == f"{PLAIN}&hurdle=later&next=%2Fsale"
+    page = await shopper.browse(back)
+    assert heading(page) == "You let others by"
+    assert refresh(page) == (60, f"{PLAIN}&next=%2Fsale")
+    await front.later(250)
+    assert front.room.waiting.line.at_door == 0
+    assert await look(shopper, "&knock=1") == "You are at the door"
+    assert await submit(front.shopper(), "ticket", do="defer") == PLAIN
+    assert await submit(await front.in_line(), "ticket", do="defer") == PLAIN
+
+
 async def test_a_room_with_sign_in_leads_to_it_and_back(front_with: OpenFront) -> None:
     """Not signed in: a link to the shop's sign-in. Another account's ticket is none."""
     front = await front_with(identity=True)

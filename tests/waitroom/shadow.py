@@ -17,7 +17,17 @@ from tests.conftest import NOON, Sale, reachable
 from waitroom import model as pure
 from waitroom.answers import AtDoor, Entered
 from waitroom.clock import ManualClock
-from waitroom.errors import Conflict, NotCalled, NotJoinable, NotOpen, OneVisitOnly, Spent, StoreAway
+from waitroom.errors import (
+    Conflict,
+    InShop,
+    NotCalled,
+    NotJoinable,
+    NotOpen,
+    OneVisitOnly,
+    Refused,
+    Spent,
+    StoreAway,
+)
 from waitroom.events import PhaseChanged
 from waitroom.line import WaitingRoom
 from waitroom.pace import interval
@@ -117,7 +127,7 @@ class Shadow(RuleBasedStateMachine):
         """The answer, or what was raised."""
         try:
             return await doing
-        except (OneVisitOnly, NotJoinable, NotCalled, NotOpen, Spent, Conflict, StoreAway) as error:
+        except (Refused, Conflict, StoreAway) as error:
             return error
 
     def expected_phase(self) -> Phase:
@@ -230,6 +240,24 @@ class Shadow(RuleBasedStateMachine):
             case _:
                 assert answer is None
                 assert not isinstance(expected, pure.Entered)
+
+    def check_defer(self, room: WaitingRoom, ticket: Ticket, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+        """The model's answer."""
+        place = room.position(ticket).place
+        if place is None:
+            assert isinstance(answer, NotOpen)
+            return
+        expected = self.model.defer(self.clock.at_ms, ticket.number, place, ticket.identity)
+        if isinstance(expected, pure.Refused):
+            refusals = {"in_shop": InShop, "spent": Spent, "not_called": NotCalled}
+            assert isinstance(answer, refusals[expected.reason])
+        else:
+            assert answer is None
+
+    @staticmethod
+    def place(room: WaitingRoom, shopper: Shopper) -> int | None:
+        """Where a shopper's ticket stands, if they have one."""
+        return None if shopper.ticket is None else room.position(shopper.ticket).place
 
     def expected_knock(
         self, room: WaitingRoom, ticket: Ticket, place: int | None

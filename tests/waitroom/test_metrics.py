@@ -45,6 +45,7 @@ async def test_a_whole_visit_is_counted(
     await sale.later(waiting, 250)
     entered = await enter(waiting, tickets[0])
     await waiting.knock(tickets[0])
+    await waiting.defer(tickets[1])
     await waiting.leave_shop(Pass(waiting.room.name, 0, 0, entered.enter_at, entered.expires_at))
     await waiting.tick()
     for event in sale.events:
@@ -59,11 +60,11 @@ async def test_a_whole_visit_is_counted(
     assert value("waitroom_join_batch_size_count") == 4
     assert value("waitroom_knocks_total", result="entered") == 2
     assert value("waitroom_entered_total") == 1
-    assert value("waitroom_left_total") == 1
+    assert value("waitroom_left_total") == value("waitroom_deferred_total") == 1
     assert value("waitroom_issued_tickets") == value("waitroom_called_places") == 3
-    assert (value("waitroom_waiting_places"), value("waitroom_coming_places")) == (0, 2)
+    assert (value("waitroom_waiting_places"), value("waitroom_coming_places")) == (0, 1)
     assert (value("waitroom_visits"), value("waitroom_entries"), value("waitroom_door_places")) == (0, 1, 0)
-    assert value("waitroom_show_ratio") == 1
+    assert value("waitroom_show_ratio") == 0.6
     assert (value("waitroom_rate_per_minute"), value("waitroom_burst_entries")) == (60, 1)
     assert value("waitroom_capacity_visits") == 2
     assert [value("waitroom_phase", phase=each) for each in Phase] == [each is Phase.OPEN for each in Phase]

@@ -167,6 +167,19 @@ class AnySale(Shadow):
             self.give_back(room, by_place.get(data.draw(st.sampled_from(places))))
 
     @precondition(lambda self: self.shoppers)
+    @rule(gate=gates, who=st.integers(0), called=st.booleans())
+    def defer(self, gate: int, who: int, *, called: bool) -> None:
+        """Somebody lets others by, most of them called, and may say so twice."""
+        room, shopper = self.gates[gate], self.shopper(who)
+        if called:
+            expected = self.model.coming.keys() | self.model.knocks.keys()
+            shopper = next((each for each in self.shoppers if self.place(room, each) in expected), shopper)
+        if shopper.ticket is not None:
+            for _ in range(2):
+                answer = self.run(self.attempt(room.defer(shopper.ticket)))
+                self.check_defer(room, shopper.ticket, answer)
+
+    @precondition(lambda self: self.shoppers)
     @rule(gate=gates, who=st.integers(0), with_ticket=st.booleans())
     def go_straight_in(self, gate: int, who: int, *, with_ticket: bool) -> None:
         """Join, call and knock in one request."""

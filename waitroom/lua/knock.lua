@@ -15,9 +15,7 @@ local place, number, identity = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local ends = tonumber(redis.call('ZSCORE', KEYS[6], place))
 if ends and ends > now then return { 'entered', tonumber(redis.call('ZSCORE', KEYS[7], place)), ends, 0 } end
 
-local holder = identity ~= '' and redis.call('HGET', KEYS[9], identity)
-local replaced = holder and tonumber(string.match(holder, '^%d+')) ~= number
-if replaced or redis.call('GETBIT', KEYS[8], number) == 1 then return { 'spent' } end
+if is_spent(KEYS[8], KEYS[9], number, identity) then return { 'spent' } end
 
 local stage = phase()
 if stage ~= 'open' then return { 'phase', stage } end

@@ -88,6 +88,13 @@ local function drop_stale_knocks(door, knocks)
   if #stale > 0 then redis.call('ZREMRANGEBYSCORE', knocks, '-inf', now) end
 end
 
+-- Whether a ticket gets nothing more: it is spent, or no longer the one that its identity holds.
+local function is_spent(spent, holders, number, identity)
+  local holder = identity ~= '' and redis.call('HGET', holders, identity)
+  local replaced = holder and tonumber(string.match(holder, '^%d+')) ~= number
+  return replaced or redis.call('GETBIT', spent, number) == 1
+end
+
 -- Milliseconds between entries, in whole 1/1024 ms: such numbers add up without rounding (waitroom.pace).
 local TICK = 1024
 local function interval(rate) return math.ceil(60000 * TICK / tonumber(rate)) / TICK end
