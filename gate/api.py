@@ -13,7 +13,6 @@ from gate.headers import holds
 from gate.holders import HoldersApi
 from gate.languages import choose
 from gate.page import render_page
-from gate.paths import safe_next
 from gate.plain_pages import PlainPages
 from gate.proof import BRIEFLY, ProofApi
 from waitroom.answers import AtDoor, Position
@@ -43,7 +42,7 @@ class RoomApi:
             "page": ("", {"GET": self.page}),
             "state": ("/state", {"GET": self.state}),
             "ticket": ("/ticket", {"GET": self.ticket, "POST": self.join, "DELETE": self.leave_line}),
-            "pass": ("/pass", {"POST": self.knock, "DELETE": self.leave_shop}),
+            "pass": ("/pass", {"GET": self._holders.visit, "POST": self.knock, "DELETE": self.leave_shop}),
             **self._holders.addresses,
             **self._proof.addresses,
         }
@@ -119,7 +118,7 @@ class RoomApi:
             "place": answer.place,
             "enter_at": answer.enter_at,
             "expires_at": answer.expires_at,
-            "location": self._location(body.get("next")),
+            "location": shopper.way_on(self._room.waiting.room, body.get("next")),
             "token": token,
         }
         return _json(document, 201, set_cookie)
@@ -149,10 +148,6 @@ class RoomApi:
             "phase": phase.value,
             "next": _next_step(phase, called=position.called),
         }
-
-    def _location(self, wanted: object) -> str:
-        path = safe_next(wanted) if isinstance(wanted, str) else None
-        return path or next(iter(self._room.waiting.room.protect), "/")
 
     def _gone(self, request: web.Request, name: str) -> web.Response:
         gone = shopper.take_back(self._gate, request, name)

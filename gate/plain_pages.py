@@ -122,7 +122,7 @@ class PlainPages:
             flow = self._room.flow
             expected = wait(-1 if position.called else position.ahead, flow)
             likely = chance(position.ahead, flow, waiting.line)
-        path = safe_next(wanted) or next(iter(waiting.room.protect), "/")
+        path = shopper.way_on(waiting.room, wanted)
         return Scene(
             room=waiting.room,
             line=waiting.line,

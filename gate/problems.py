@@ -63,6 +63,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotOpen: Problem(409, "not-open", "Nobody enters now", ("phase",)),
     errors.Spent: Problem(409, "spent", "The ticket is spent"),
     errors.InShop: Problem(409, "in-shop", "The visit has begun"),
+    errors.VisitOver: Problem(409, "visit-over", "The visit is over"),
+    errors.NoMoreTime: Problem(409, "no-more-time", "There is no more time"),
     errors.OneVisitOnly: Problem(409, "one-visit-only", "Everyone enters once"),
     errors.BeaconNotAwaited: Problem(409, "beacon-not-awaited", "No beacon is awaited"),
     errors.BeaconInvalid: Problem(400, "beacon-invalid", "This is not the beacon's round", ("round",)),

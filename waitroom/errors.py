@@ -82,6 +82,20 @@ class InShop(Refused):
         super().__init__("your visit has begun: its place cannot be put off or handed on any more")
 
 
+class VisitOver(Refused):
+    """The visit has ended: its pass is good for nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__("your visit is over; join again for a new place at the end of the line")
+
+
+class NoMoreTime(Refused):
+    """The visit cannot be made longer: the room gives no more time, or this visitor has had all of it."""
+
+    def __init__(self) -> None:
+        super().__init__("this visit cannot be made longer")
+
+
 class OneVisitOnly(Refused):
     """The room lets each identity enter once, and this one has."""
 

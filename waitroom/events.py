@@ -43,6 +43,15 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Extended:
+    """A visitor was given more time: the visit lasts until ``expires_at`` (epoch ms) now."""
+
+    room: str
+    place: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """A visit was ended before its time."""
 
@@ -103,6 +112,7 @@ Event: TypeAlias = (
     | Knocked
     | Entered
     | Deferred
+    | Extended
     | Left
     | LineRead
     | PhaseChanged

@@ -21,7 +21,7 @@ from waitroom.errors import (
     Spent,
     StoreAway,
 )
-from waitroom.fields import pairs, read_line, read_longest_visit, read_pace, read_schedule, settings_fields
+from waitroom.fields import pairs, read_line, read_longest_pass, read_pace, read_schedule, settings_fields
 from waitroom.joins import Answer, Joins, Request
 from waitroom.keys import Keys
 from waitroom.presale import Commitment, Result, commit
@@ -121,7 +121,7 @@ class WaitingRoom(Shoppers):
         self._find_store()
         line, settings, visits, at_door, coming, ended = answer
         self._read(line, settings, visits=visits, at_door=at_door, coming=coming)
-        self.visits.read_ended(ended, read_longest_visit(pairs(settings)))
+        self.visits.read_ended(ended, read_longest_pass(pairs(settings)))
 
     async def advance_draw(self) -> bool:
         """Take the draw as far as the time allows: freeze, publish the roll, settle. Says whether it is made.

@@ -35,6 +35,7 @@ class LineMetrics:
             events.Deferred: counter(
                 "deferred", "Called places that let others by, through this gate.", "room"
             ),
+            events.Extended: counter("extended", "Visits made longer through this gate.", "room"),
             events.Left: counter("left", "Visits ended early through this gate.", "room"),
         }
         self._scripts = histogram("script_seconds", "Time of a verb's script call.", "verb", _SECONDS)
@@ -53,7 +54,7 @@ class LineMetrics:
                 self._batch.labels(room).observe(new + known)
             case events.Knocked(room, result):
                 self._knocks.labels(room, result).inc()
-            case events.Entered() | events.Deferred() | events.Left():
+            case events.Entered() | events.Deferred() | events.Extended() | events.Left():
                 self._each[type(event)].labels(event.room).inc()
             case events.LineRead(room, line, phase):
                 self._gauges.show(room, line, phase)

@@ -32,8 +32,10 @@ class AtDoor:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A verb says no: ``paused``, ``sold_out``, ``closed``, ``spent``, ``once``, ``in_shop`` or ``not_called``.
+    """A verb says no.
 
+    The ``reason`` is ``paused``, ``sold_out``, ``closed``, ``spent``, ``once``, ``not_called``, ``in_shop``,
+    ``over`` or ``no_more``.
     ``ahead`` is how many places are called before one that is not called yet.
     """
 
@@ -292,6 +294,18 @@ class Model:
         ends_at = max(visit.ends_at, min(now + self.pace.visit_ms, longest))
         self.visits[place] = replace(visit, ends_at=ends_at)
         return True
+
+    def extend(self, now: int, place: int, expires_at: int) -> int | Refused:
+        """More time for a visitor whose pass ends at ``expires_at``: when the visit ends now."""
+        visit = self.visits.get(place)
+        if visit is None or not visit.lasts(now):
+            return Refused("over")
+        latest = visit.enter_at + self.pace.longest_ms
+        if not self.pace.more_ms or expires_at >= latest:
+            return Refused("no_more")
+        ends_at = max(visit.ends_at, min(expires_at + self.pace.more_time_ms, latest))
+        self.visits[place] = replace(visit, ends_at=ends_at)
+        return ends_at
 
     # ---- The operator and the shop
 

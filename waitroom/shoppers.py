@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from waitroom import events
 from waitroom.answers import AtDoor, Entered, Position
-from waitroom.errors import InShop, NotCalled, NotOpen, Refused, Spent
+from waitroom.errors import InShop, NoMoreTime, NotCalled, NotOpen, Refused, Spent, VisitOver
 from waitroom.keys import Keys
 from waitroom.presale import Result, place_of
 from waitroom.room import Line, Phase, Room
@@ -95,6 +96,22 @@ class Shoppers(ABC):
         await self._leave("" if place is None else place, ticket.number)
 
     # ---- With a pass
+
+    async def extend(self, granted: Pass) -> Pass:
+        """More time for a visitor who asks. It counts from the pass, so that the same pass gets the same answer.
+
+        Raises:
+            NoMoreTime: the room gives none, or this visit has had it all. VisitOver: it has ended.
+            StoreAway: the store does not answer.
+        """
+        names = (self.keys.visits, self.keys.entered)
+        code, *rest = await self._run("extend", names, granted.place, granted.expires_at)
+        if code != b"extended":
+            raise VisitOver if code == b"over" else NoMoreTime
+        expires_at, longer = rest
+        if longer:
+            self._observe(events.Extended(self.room.name, granted.place, expires_at))
+        return replace(granted, expires_at=expires_at)
 
     async def leave_shop(self, granted: Pass) -> None:
         """End a visit before its time; its pass is good for nothing from now on.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from waitroom.clock import ManualClock
 from waitroom.errors import (
     Conflict,
     InShop,
+    NoMoreTime,
     NotCalled,
     NotJoinable,
     NotOpen,
@@ -27,6 +28,7 @@ from waitroom.errors import (
     Refused,
     Spent,
     StoreAway,
+    VisitOver,
 )
 from waitroom.events import PhaseChanged
 from waitroom.line import WaitingRoom
@@ -253,6 +255,17 @@ class Shadow(RuleBasedStateMachine):
             assert isinstance(answer, refusals[expected.reason])
         else:
             assert answer is None
+
+    def check_extend(self, shopper: Shopper, granted: Pass, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+        """The model's answer; a pass is good as long as its visit lasts, and within what the operator gives."""
+        expected = self.model.extend(self.clock.at_ms, granted.place, granted.expires_at)
+        if isinstance(expected, pure.Refused):
+            assert isinstance(answer, {"over": VisitOver, "no_more": NoMoreTime}[expected.reason])
+            return
+        assert answer == replace(granted, expires_at=expected)
+        visit = self.model.visits[granted.place]
+        assert answer.expires_at == visit.ends_at, "I4: the spot is taken for as long as the pass is good"
+        shopper.granted = answer
 
     @staticmethod
     def place(room: WaitingRoom, shopper: Shopper) -> int | None:

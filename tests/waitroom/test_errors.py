@@ -33,5 +33,8 @@ def test_every_error_is_one_of_ours() -> None:
         errors.NotOpen,
         errors.NotCalled,
         errors.Spent,
+        errors.InShop,
+        errors.VisitOver,
+        errors.NoMoreTime,
         errors.OneVisitOnly,
     }

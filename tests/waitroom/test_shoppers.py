@@ -1,14 +1,26 @@
-"""What holders of a ticket or a pass may ask beyond waiting and knocking: to come later."""
+"""What holders of a ticket or a pass may ask beyond waiting and knocking: to come later, to stay longer."""
 
 import asyncio
+import contextlib
+from dataclasses import replace
 
 import pytest
 
 from tests.conftest import Sale, crowd, enter, try_knock
 from waitroom import events
 from waitroom.answers import AtDoor, Entered
-from waitroom.errors import InShop, NotCalled, NotOpen, Spent
-from waitroom.tickets import Pass
+from waitroom.errors import InShop, NoMoreTime, NotCalled, NotOpen, Spent, VisitOver
+from waitroom.line import WaitingRoom
+from waitroom.tickets import Pass, Ticket
+
+
+async def let_in(sale: Sale, waiting: WaitingRoom) -> tuple[Ticket, Pass]:
+    """One shopper, and the pass of a visit that begins now."""
+    (ticket,) = await crowd(waiting, 1)
+    await sale.later(waiting, 250)
+    entered = await enter(waiting, ticket)
+    return ticket, Pass("mi-launch", 0, 0, entered.enter_at, entered.expires_at)
+
 
 # ---- Not now
 
@@ -78,3 +90,122 @@ async def test_of_two_tabs_one_that_knocks_and_one_that_puts_off_one_comes_first
         )
         assert isinstance(knocked, Entered), "also after the other tab has put it off"
         assert deferred is None or isinstance(deferred, InShop)
+
+
+# ---- More time
+
+
+async def test_a_visitor_gets_as_much_time_as_the_operator_gives(sale: Sale) -> None:
+    """So often, so long each time; pass and visit end at the same instant, and the spot is taken until then."""
+    waiting = await sale.gate(capacity=1, visit_seconds=60, more_time_seconds=20, more_times=2)
+    ticket, first = await let_in(sale, waiting)
+    second = await waiting.extend(first)
+    third = await waiting.extend(second)
+    assert [each.expires_at - first.enter_at for each in (first, second, third)] == [60_000, 80_000, 100_000]
+    pace = waiting.room.pace
+    assert [pace.times_left(each.enter_at, each.expires_at) for each in (first, second, third)] == [2, 1, 0]
+    with pytest.raises(NoMoreTime):
+        await waiting.extend(third)
+    assert await waiting.knock(ticket) == Entered(0, third.enter_at, third.expires_at)
+    await sale.later(waiting, 99_999)
+    assert waiting.line.visits == 1
+    await sale.later(waiting, 1)
+    assert waiting.line.visits == 0
+    told = [event.expires_at for event in sale.told(events.Extended)]
+    assert told == [second.expires_at, third.expires_at]
+
+
+async def test_the_same_request_for_more_time_gets_the_same_answer(sale: Sale) -> None:
+    """I9: a double click, two tabs at two gates, a lost reply; also once the visit is longer still."""
+    waiting, other = [await sale.gate(more_time_seconds=20, more_times=3) for _ in range(2)]
+    _, first = await let_in(sale, waiting)
+    answers = await asyncio.gather(*(gate.extend(first) for gate in (waiting, other) * 10))
+    assert set(answers) == {replace(first, expires_at=first.expires_at + 20_000)}
+    assert len(sale.told(events.Extended)) == 1
+    longer = await waiting.extend(answers[0])
+    assert await waiting.extend(first) == longer, "never less than was given already"
+
+
+async def test_a_room_gives_no_more_time_unless_it_is_set_to(sale: Sale) -> None:
+    """Nor when the operator takes it back; whoever was given some keeps it."""
+    waiting = await sale.gate()
+    _, first = await let_in(sale, waiting)
+    assert waiting.room.pace.times_left(first.enter_at, first.expires_at) == 0
+    with pytest.raises(NoMoreTime):
+        await waiting.extend(first)
+    await waiting.tune(replace(waiting.room.pace, more_time_ms=9_000), by="olga")
+    longer = await waiting.extend(first)
+    await waiting.tune(replace(waiting.room.pace, more_time_ms=0), by="olga")
+    with pytest.raises(NoMoreTime):
+        await waiting.extend(longer)
+    sale.clock.at_ms = longer.expires_at - 1
+    await waiting.tick()
+    assert waiting.line.visits == 1
+
+
+async def test_a_visit_that_is_over_is_not_made_longer(sale: Sale) -> None:
+    """Ended early, or by its time; of leaving and asking at once, one comes first and the end is the same."""
+    waiting = await sale.gate(rate=60_000, burst=100, visit_seconds=60, more_time_seconds=20)
+    _, first = await let_in(sale, waiting)
+    await waiting.leave_shop(first)
+    with pytest.raises(VisitOver):
+        await waiting.extend(first)
+    for number in range(1, 20):
+        (ticket,) = await crowd(waiting, 1, first=number)
+        await sale.later(waiting, 250)
+        entered = await enter(waiting, ticket)
+        granted = Pass("mi-launch", number, number, entered.enter_at, entered.expires_at)
+        await asyncio.gather(waiting.extend(granted), waiting.leave_shop(granted), return_exceptions=True)
+        await waiting.tick()
+        assert waiting.line.visits == 0
+        assert not waiting.visits.admits(granted)
+    (ticket,) = await crowd(waiting, 1, first=20)
+    await sale.later(waiting, 250)
+    entered = await enter(waiting, ticket)
+    sale.clock.at_ms = entered.expires_at
+    with pytest.raises(VisitOver):
+        await waiting.extend(Pass("mi-launch", 20, 20, entered.enter_at, entered.expires_at))
+
+
+async def test_where_visits_slide_more_time_comes_on_top_of_the_longest(sale: Sale) -> None:
+    """Whatever the visitor does and asks, in whatever order, never longer; and activity takes nothing back."""
+    waiting = await sale.gate(visit_seconds=10, visit_longest_seconds=25, more_time_seconds=10, more_times=2)
+    _, granted = await let_in(sale, waiting)
+    ends = []
+    for ask in (False, True, False, True, True, True, False):
+        sale.clock.at_ms = granted.expires_at - 1
+        waiting.visits.touch(granted)
+        await waiting.visits.extend()
+        granted = waiting.visits.touch(granted)
+        if ask:
+            with contextlib.suppress(NoMoreTime):
+                granted = await waiting.extend(granted)
+        ends.append(granted.expires_at - granted.enter_at)
+    assert ends == [19_999, 35_000, 35_000, 45_000, 45_000, 45_000, 45_000]
+    assert waiting.room.pace.times_left(granted.enter_at, granted.expires_at) == 0
+
+
+async def test_a_store_that_lost_an_extension_throws_nobody_out(sale: Sale) -> None:
+    """The pass is good for as long as it says; asking again within the budget heals the visit as well."""
+    waiting = await sale.gate(capacity=1, visit_seconds=60, more_time_seconds=20, more_times=2)
+    _, first = await let_in(sale, waiting)
+    longer = await waiting.extend(first)
+    sale.redis.zadd(waiting.keys.visits, {"0": first.expires_at})
+    assert waiting.visits.admits(longer)
+    longest = await waiting.extend(longer)
+    assert longest.expires_at == first.expires_at + 40_000
+    sale.clock.at_ms = longest.expires_at - 1
+    await waiting.tick()
+    assert (waiting.line.visits, waiting.visits.admits(longest)) == (1, True)
+
+
+async def test_a_visit_ended_early_stays_ended_however_long_its_pass(sale: Sale) -> None:
+    """Every gate refuses the pass until it runs out by itself, also where it was made longer."""
+    waiting, other = [await sale.gate(visit_seconds=60, more_time_seconds=3_600) for _ in range(2)]
+    _, granted = await let_in(sale, waiting)
+    longer = await waiting.extend(granted)
+    await waiting.leave_shop(longer)
+    while sale.clock.now_ms() < longer.expires_at - 700_000:
+        await sale.later(waiting, 600_000)
+        await other.tick()
+        assert [gate.visits.admits(longer) for gate in (waiting, other)] == [False, False]

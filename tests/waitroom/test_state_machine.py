@@ -37,6 +37,7 @@ gates = st.integers(0, 1)
 rates = st.sampled_from([60.0, 77.0, 6.0, 6000.0])
 capacities = st.sampled_from([2, 1, None, 0, 5])
 bursts = st.integers(1, 3)
+mores = st.sampled_from([(10_000, 2), (30_000, 1), (0, 1)])
 steps = st.sampled_from(
     [250, 1, 100, 700, 700, 1000, 1000, 1000, 1500, 2000, 3000, 5000, 7000, 20_000, VISIT, 130_000]
 )
@@ -56,6 +57,7 @@ class AnySale(Shadow):
         capacity=st.sampled_from([2, 1, None, 3]),
         burst=bursts,
         longest=st.sampled_from([VISIT, 2 * VISIT]),
+        more=mores,
         tickets=st.integers(1, 20),
         late=st.sampled_from([0, 250, 14_900]),
     )
@@ -69,6 +71,7 @@ class AnySale(Shadow):
         capacity: int | None,
         burst: int,
         longest: int,
+        more: tuple[int, int],
         tickets: int,
         late: int,
     ) -> None:
@@ -81,6 +84,8 @@ class AnySale(Shadow):
             "burst": burst,
             "visit_seconds": VISIT / 1000,
             "visit_longest_seconds": longest / 1000,
+            "more_time_seconds": more[0] / 1000,
+            "more_times": more[1],
         }
         self.gates = [self.run(self.sale.gate(**self.options)) for _ in range(2)]
         self.drawn = not presale
@@ -216,6 +221,16 @@ class AnySale(Shadow):
             self.model.touch(self.clock.at_ms, granted.place)
             self.run(room.visits.extend())
 
+    @precondition(lambda self: any(shopper.granted for shopper in self.shoppers))
+    @rule(gate=gates, data=st.data())
+    def extend(self, gate: int, data: st.DataObject) -> None:
+        """A visitor asks for more time, twice with the same pass as two tabs do, through both gates."""
+        shopper = data.draw(st.sampled_from([each for each in self.shoppers if each.granted]))
+        if shopper.granted is not None:
+            passes = [shopper.granted] * 2
+            for room, granted in zip((self.gates[gate], self.gates[1 - gate]), passes, strict=True):
+                self.check_extend(shopper, granted, self.run(self.attempt(room.extend(granted))))
+
     @rule(gate=gates, action=holds)
     def hold(self, gate: int, action: Hold) -> None:
         """The operator does what is legal, or is told that it is not."""
@@ -235,11 +250,12 @@ class AnySale(Shadow):
         """The end of the sale."""
         self.hold(gate, Hold.CLOSE)
 
-    @rule(gate=gates, rate=rates, capacity=capacities, burst=bursts)
-    def tune(self, gate: int, rate: float, capacity: int | None, burst: int) -> None:
+    @rule(gate=gates, rate=rates, capacity=capacities, burst=bursts, more=mores)
+    def tune(self, gate: int, rate: float, capacity: int | None, burst: int, more: tuple[int, int]) -> None:
         """The operator changes everything at once, or is told that somebody else just has."""
         room = self.gates[gate]
-        pace = replace(room.room.pace, rate=rate, capacity=capacity, burst=burst)
+        limits = replace(room.room.pace, rate=rate, capacity=capacity, burst=burst)
+        pace = replace(limits, more_time_ms=more[0], more_times=more[1])
         self.heal(room)
         answer = self.run(self.attempt(room.tune(pace, by="olga")))
         if pace.version == self.model.pace.version:

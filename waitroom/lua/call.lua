@@ -22,7 +22,7 @@ local function tidy()
   local over = redis.call('ZRANGE', KEYS[7], '-inf', now, 'BYSCORE')
   for _, place in ipairs(over) do redis.call('ZREM', KEYS[8], place) end
   redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now)
-  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - longest_visit_ms())
+  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - longest_pass_ms())
   drop_stale_knocks(KEYS[5], KEYS[6])
   local late = line.paused_at and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
   local kept = 2 ^ (-math.max(0, now - count('decayed_at')) / HALF_LIFE_MS)

@@ -7,7 +7,7 @@
 --                   recorded (the phase that the log told last); seal, sealed_to, sealed_at (the log's last seal)
 -- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
 --                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms,
---                   visit_longest_ever_ms, version
+--                   more_time_ms, more_times, visit_longest_ever_ms, version
 -- ARGV[1] now_ms
 
 local function hash(key)
@@ -99,10 +99,12 @@ end
 local TICK = 1024
 local function interval(rate) return math.ceil(60000 * TICK / tonumber(rate)) / TICK end
 
+-- How much longer a visit may last because its visitor asks; and how long in all.
+local function more_ms() return tonumber(settings.more_time_ms or 0) * tonumber(settings.more_times or 0) end
+local function longest_ms() return tonumber(settings.visit_longest_ms) + more_ms() end
+
 -- The longest that a pass may be good for: also one that was signed before the operator shortened visits.
-local function longest_visit_ms()
-  return math.max(tonumber(settings.visit_longest_ms), tonumber(settings.visit_longest_ever_ms or 0))
-end
+local function longest_pass_ms() return math.max(longest_ms(), tonumber(settings.visit_longest_ever_ms or 0)) end
 
 -- Events a millisecond that hold a decayed count at this level.
 local HALF_LIFE_MS = 30000
