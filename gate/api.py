@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import hdrs, web
 from pydantic_core import to_json
 
-from gate import shopper
+from gate import problems, shopper
 from gate.bodies import entropy_in, is_form, read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.headers import holds
@@ -16,6 +16,7 @@ from gate.page import render_page
 from gate.plain_pages import PlainPages
 from gate.proof import BRIEFLY, ProofApi
 from waitroom.answers import AtDoor, Position
+from waitroom.errors import Moved
 from waitroom.room import Phase
 from waitroom.tickets import Ticket, pass_cookie, ticket_cookie
 
@@ -32,7 +33,7 @@ class RoomApi:
         self._pages = {each: render_page(room.waiting.room, each, look) for each in look.languages}
         self._plain = PlainPages(gate, room)
         self._proof = ProofApi(gate, room)
-        self._holders = HoldersApi(gate, room)
+        self._holders = HoldersApi(gate, room, self._describe)
 
     def add_routes(self, app: web.Application) -> None:
         """Put the room's addresses into an application."""
@@ -78,7 +79,10 @@ class RoomApi:
         entropy = entropy_in(await read_json(request))
         identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
         held = shopper.find_ticket(self._gate, request, self._room.name)
-        joined = await self._room.waiting.join(entropy, identity, held)
+        try:
+            joined = await self._room.waiting.join(entropy, identity, held)
+        except Moved as error:
+            return self._forget_ticket(request, error)
         token, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
         document = self._describe(joined.ticket, self._room.waiting.position(joined.ticket))
         document["leaf"] = joined.leaf and joined.leaf.hex()
@@ -88,12 +92,16 @@ class RoomApi:
     async def ticket(self, request: web.Request) -> web.Response:
         """Where this ticket stands; arithmetic in memory."""
         ticket = shopper.read_ticket(self._gate, request, self._room.name)
+        self._room.waiting.moves.require_held(ticket)
         return _json(self._describe(ticket, self._room.waiting.position(ticket)))
 
     async def leave_line(self, request: web.Request) -> web.Response:
         """Give the ticket up."""
         ticket = shopper.read_ticket(self._gate, request, self._room.name)
-        await self._room.waiting.leave_line(ticket)
+        try:
+            await self._room.waiting.leave_line(ticket)
+        except Moved as error:
+            return self._forget_ticket(request, error)
         return self._gone(request, ticket_cookie(self._room.name))
 
     async def knock(self, request: web.Request) -> web.Response:
@@ -145,6 +153,13 @@ class RoomApi:
             "phase": str(phase),  # an enum takes to_json twice as long
             "next": _next_step(phase, called=position.called),
         }
+
+    def _forget_ticket(self, request: web.Request, error: Moved) -> web.Response:
+        """Say that another device holds the place, and take the ticket back, so that a next join starts afresh."""
+        response = problems.answer(request, error)
+        gone = shopper.take_back(self._gate, request, ticket_cookie(self._room.name))
+        response.headers[hdrs.SET_COOKIE] = gone
+        return response
 
     def _gone(self, request: web.Request, name: str) -> web.Response:
         gone = shopper.take_back(self._gate, request, name)

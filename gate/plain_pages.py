@@ -1,5 +1,6 @@
 """The way of a browser without JavaScript: pages made for one shopper, and plain forms that lead back to them."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -12,12 +13,14 @@ from yarl import URL
 from gate import shopper
 from gate.bodies import entropy_in, read_form
 from gate.gate import Gate, LiveRoom, no_store
+from gate.handover import make_link, picture, take_over
 from gate.languages import choose, keep_choice
 from gate.paths import safe_next
-from gate.plain import Hurdle, Scene, plain_headers, render_plain
+from gate.plain import Hurdle, Offer, Scene, plain_headers, render_plain
 from waitroom.answers import AtDoor, Entered
 from waitroom.errors import (
     IdentityNeeded,
+    Moved,
     NotCalled,
     NotJoinable,
     NotOpen,
@@ -33,6 +36,7 @@ from waitroom.tickets import Ticket, ticket_cookie
 _HURDLES: Mapping[type[Exception], Hurdle] = {
     IdentityNeeded: "signin",
     Spent: "spent",
+    Moved: "moved",
     OneVisitOnly: "once",
 }
 
@@ -49,7 +53,8 @@ class PlainPages:
         """The page as it is for this shopper now; with ``knock=1`` it knocks for them first."""
         wanted = request.query.get("next") or _referred_next(request)
         ticket = shopper.find_ticket(self._gate, request, self._room.name)
-        scene = replace(self._scene(ticket, wanted), reader=choose(request, self._look.languages))
+        reader = choose(request, self._look.languages)
+        scene = replace(self._scene(ticket, wanted), reader=reader, handed=request.query.get("move", ""))
         if scene.hurdle is None and request.query.get("hurdle") in get_args(Hurdle):
             scene = replace(scene, hurdle=request.query["hurdle"])  # type: ignore[arg-type]
         if ticket is None or "knock" not in request.query:
@@ -60,17 +65,18 @@ class PlainPages:
         return keep_choice(request, response, self._look.languages, secure=secure)
 
     async def join(self, request: web.Request) -> web.Response:
-        """Take a ticket, or with ``do=leave`` give it up, with ``do=defer`` let others by; back to the page."""
+        """Take a ticket, or do with it what the form says; back to the page."""
         form = await read_form(request)
-        if form.get("do") == "leave":
-            return await self._leave(request, form)
-        if form.get("do") == "defer":
-            return await self._defer(request, form)
+        acts = {"leave": self._leave, "defer": self._defer, "move": self._offer, "claim": self._claim}
+        if act := acts.get(form.get("do", "")):
+            return await act(request, form)
         try:
             identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
             held = shopper.find_ticket(self._gate, request, self._room.name)
+            if held is not None and not self._room.waiting.moves.is_held(held):
+                held = None  # the page has said so, and this is the wish for a new one
             joined = await self._room.waiting.join(entropy_in(form), identity, held)
-        except (IdentityNeeded, OneVisitOnly, NotJoinable, StoreAway) as error:
+        except (IdentityNeeded, Moved, OneVisitOnly, NotJoinable, StoreAway) as error:
             return self._back(form, hurdle=_HURDLES.get(type(error), ""))
         _, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
         return self._back(form, set_cookie=set_cookie)
@@ -85,7 +91,7 @@ class PlainPages:
         try:
             ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
             answer = await self._room.waiting.knock(ticket)
-        except (IdentityNeeded, Spent) as error:
+        except (IdentityNeeded, Spent, Moved) as error:
             return self._show(replace(scene, hurdle=_HURDLES[type(error)]))
         except (NotCalled, NotOpen, TokenInvalid):
             return self._show(scene)
@@ -102,6 +108,8 @@ class PlainPages:
         if ticket is not None:
             try:
                 await self._room.waiting.leave_line(ticket)
+            except Moved:
+                pass  # the place stays with the other device; this one forgets it
             except StoreAway:
                 return self._back(form)
         gone = shopper.take_back(self._gate, request, ticket_cookie(self._room.name))
@@ -113,6 +121,32 @@ class PlainPages:
             await self._room.waiting.defer(ticket)
             return self._back(form, hurdle="later")
         return self._back(form)
+
+    async def _offer(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        """Show the link that hands the place over; it leads to this page, which any browser can show."""
+        try:
+            ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
+            self._room.waiting.moves.require_held(ticket)
+        except (IdentityNeeded, Moved, TokenInvalid) as error:
+            return self._back(form, hurdle=_HURDLES.get(type(error), ""))
+        link = make_link(self._gate, request, ticket)
+        address = f"{link.room}?{urlencode({'plain': '1', 'move': link.token})}"
+        offer = Offer(address, await asyncio.to_thread(picture, address), link.expires_at)
+        scene = replace(self._scene(ticket, form.get("next", "")), offer=offer)
+        return self._show(replace(scene, reader=choose(request, self._look.languages)))
+
+    async def _claim(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        token = form.get("move", "")
+        try:
+            ticket = await take_over(self._gate, request, self._room, token, entropy_in(dict(form)))
+        except IdentityNeeded:
+            return self._back(form, hurdle="signin", move=token)
+        except StoreAway:
+            return self._back(form, move=token)
+        except (Refused, TokenInvalid):
+            return self._back(form, hurdle="expired")
+        _, set_cookie = shopper.give_ticket(self._gate, request, ticket)
+        return self._back(form, set_cookie=set_cookie)
 
     def _scene(self, ticket: Ticket | None, wanted: str) -> Scene:
         waiting = self._room.waiting
@@ -130,6 +164,7 @@ class PlainPages:
             wait=None if position is None else self._room.wait_for(position),
             chance=likely,
             location=path,
+            hurdle=None if ticket is None or waiting.moves.is_held(ticket) else "moved",
             store_away=waiting.store_away,
             look=self._look,
         )
@@ -142,12 +177,19 @@ class PlainPages:
         )
 
     def _back(
-        self, form: Mapping[str, str], *, set_cookie: str = "", knock: str = "", hurdle: str = ""
+        self,
+        form: Mapping[str, str],
+        *,
+        set_cookie: str = "",
+        knock: str = "",
+        hurdle: str = "",
+        move: str = "",
     ) -> web.Response:
         query = {
             "plain": "1",
             "knock": knock,
             "hurdle": hurdle,
+            "move": move,
             "next": safe_next(form.get("next", "")) or "",
         }
         query = {name: value for name, value in query.items() if value}

@@ -43,6 +43,14 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketMoved:
+    """A ticket's place was moved to another device."""
+
+    room: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Extended:
     """A visitor was given more time: the visit lasts until ``expires_at`` (epoch ms) now."""
 
@@ -112,6 +120,7 @@ Event: TypeAlias = (
     | Knocked
     | Entered
     | Deferred
+    | TicketMoved
     | Extended
     | Left
     | LineRead

@@ -24,6 +24,7 @@ from waitroom.errors import (
 from waitroom.fields import pairs, read_line, read_longest_pass, read_pace, read_schedule, settings_fields
 from waitroom.joins import Answer, Joins, Request
 from waitroom.keys import Keys
+from waitroom.moves import Moves
 from waitroom.presale import Commitment, Result, commit
 from waitroom.room import Hold, Line, Pace, Phase, Room, phase
 from waitroom.settings import RoomSettings
@@ -76,6 +77,7 @@ class WaitingRoom(Shoppers):
         self.store_away = False
         self.keys = Keys(name)
         self.visits = Visits(clock, self._extend_visits)
+        self.moves = Moves()
         self._clock = clock
         self._settings = settings
         self._store = store
@@ -107,21 +109,22 @@ class WaitingRoom(Shoppers):
         """
         keys = self.keys
         sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended)
-        names = (keys.roll, *sets, keys.log)
+        names = (keys.roll, *sets, keys.log, keys.generations)
+        args = (*self._marks.args(), int(force), self.visits.ended_since, self.moves.since)
         try:
-            since = self.visits.ended_since
             try:
-                answer = await self._run("call", names, *self._marks.args(), int(force), since)
+                answer = await self._run("call", names, *args)
             except Unfounded:
                 await self._found(again=True)
-                answer = await self._run("call", names, *self._marks.args(), int(force), since)
+                answer = await self._run("call", names, *args)
         except StoreAway as error:
             self._lose_store(error)
             return
         self._find_store()
-        line, settings, visits, at_door, coming, ended = answer
+        line, settings, visits, at_door, coming, ended, moved = answer
         self._read(line, settings, visits=visits, at_door=at_door, coming=coming)
         self.visits.read_ended(ended, read_longest_pass(pairs(settings)))
+        self.moves.read(moved, pairs(line).get(b"hold_until", b""))
 
     async def advance_draw(self) -> bool:
         """Take the draw as far as the time allows: freeze, publish the roll, settle. Says whether it is made.
@@ -191,8 +194,12 @@ class WaitingRoom(Shoppers):
         Raises:
             NotJoinable: no tickets are issued in this phase.
             OneVisitOnly: the room lets an identity enter once, and this one has.
+            Moved: another device holds the place.
             StoreAway: the store does not answer, or has just come back; nothing is lost by asking again.
         """
+        held = held if held is not None and held.identity == identity else None
+        if held is not None:
+            self.moves.require_held(held)
         ticket_id = self._tokens.ticket_id(self.room.name, entropy)
         leaf = draw.leaf(ticket_id, entropy)
         request = Request(
@@ -200,14 +207,14 @@ class WaitingRoom(Shoppers):
             identity=identity,
             id=ticket_id.hex(),
             entropy=entropy,
-            held=self._record(held) if held is not None and held.identity == identity else "",
+            held="" if held is None else self._record(held),
         )
         answer = await self._joins.answer(request)
         if answer.code == "refused":
             raise NotJoinable(answer.phase)
         if answer.code == "once":
             raise OneVisitOnly
-        ticket = Ticket(self.room.name, answer.number, bytes.fromhex(answer.id), identity)
+        ticket = self._held(Ticket(self.room.name, answer.number, bytes.fromhex(answer.id), identity), held)
         return Joined(ticket, answer.code == "new", leaf if ticket.id == ticket_id else None)
 
     async def go_straight_in(
@@ -216,7 +223,7 @@ class WaitingRoom(Shoppers):
         """Join, call and knock at once, for a shopper who comes while nobody waits; None: the line it is.
 
         Raises:
-            NotJoinable, OneVisitOnly, StoreAway: as for ``join``.
+            NotJoinable, OneVisitOnly, Moved, StoreAway: as for ``join``.
         """
         joined = await self.join(entropy, identity, held)
         await self.tick(force=True)
@@ -331,6 +338,15 @@ class WaitingRoom(Shoppers):
         known = sum(answer.code == "same" for answer in answers)
         self._observe(events.Joined(self.room.name, len(new), known))
         return answers
+
+    def _held(self, ticket: Ticket, held: Ticket | None) -> Ticket:
+        """A ticket of the generation that is due to who joined: the one they hold; an identity has the latest."""
+        if held is not None and held.number == ticket.number:
+            return ticket._replace(generation=held.generation)
+        if ticket.identity:
+            return ticket._replace(generation=self.moves.generation(ticket.number))
+        self.moves.require_held(ticket)
+        return ticket
 
     def _record(self, ticket: Ticket) -> str:
         place = self._place(ticket)

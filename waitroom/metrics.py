@@ -35,6 +35,7 @@ class LineMetrics:
             events.Deferred: counter(
                 "deferred", "Called places that let others by, through this gate.", "room"
             ),
+            events.TicketMoved: counter("moved", "Places moved to another device through this gate.", "room"),
             events.Extended: counter("extended", "Visits made longer through this gate.", "room"),
             events.Left: counter("left", "Visits ended early through this gate.", "room"),
         }
@@ -54,7 +55,13 @@ class LineMetrics:
                 self._batch.labels(room).observe(new + known)
             case events.Knocked(room, result):
                 self._knocks.labels(room, result).inc()
-            case events.Entered() | events.Deferred() | events.Extended() | events.Left():
+            case (
+                events.Entered()
+                | events.Deferred()
+                | events.TicketMoved()
+                | events.Extended()
+                | events.Left()
+            ):
                 self._each[type(event)].labels(event.room).inc()
             case events.LineRead(room, line, phase):
                 self._gauges.show(room, line, phase)

@@ -3,12 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from waitroom import events
 from waitroom.answers import AtDoor, Entered, Position
-from waitroom.errors import InShop, NoMoreTime, NotCalled, NotOpen, Refused, Spent, VisitOver
+from waitroom.errors import InShop, LinkUsed, Moved, NoMoreTime, NotCalled, NotOpen, Refused, Spent, VisitOver
 from waitroom.keys import Keys
+from waitroom.moves import Moves
 from waitroom.presale import Result, place_of
 from waitroom.room import Line, Phase, Room
 from waitroom.tickets import Pass, Ticket
@@ -22,6 +24,7 @@ class Shoppers(ABC):
     line: Line
     keys: Keys
     visits: Visits
+    moves: Moves
     _observe: events.Observe
 
     @property
@@ -51,13 +54,16 @@ class Shoppers(ABC):
 
         Raises:
             NotCalled: the turn has not come. Spent: it is over. NotOpen: nobody enters in this phase.
+            Moved: another device holds the place.
             StoreAway: the store does not answer.
         """
         place = self._drawn_place(ticket)
         keys = self.keys
         sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered)
-        names = (*sets, keys.spent, keys.holders, keys.log)
-        code, *rest = await self._run("knock", names, place, ticket.number, ticket.identity, ticket.id.hex())
+        names = (*sets, keys.spent, keys.holders, keys.log, keys.generations)
+        code, *rest = await self._run(
+            "knock", names, place, ticket.number, ticket.identity, ticket.id.hex(), ticket.generation
+        )
         result = code.decode()
         phase_name = rest[0].decode() if result == "phase" else ""
         self._observe(events.Knocked(self.room.name, phase_name or result))
@@ -75,12 +81,15 @@ class Shoppers(ABC):
 
         Raises:
             NotCalled: there is nothing to put off yet. InShop, Spent: nor any more.
-            NotOpen: the draw is still to come. StoreAway: the store does not answer.
+            NotOpen: the draw is still to come. Moved: another device holds the place.
+            StoreAway: the store does not answer.
         """
         place = self._drawn_place(ticket)
         keys = self.keys
-        names = (keys.coming, keys.door, keys.knocks, keys.visits, keys.spent, keys.holders)
-        code, *rest = await self._run("defer", names, place, ticket.number, ticket.identity)
+        names = (keys.coming, keys.door, keys.knocks, keys.visits, keys.spent, keys.holders, keys.generations)
+        code, *rest = await self._run(
+            "defer", names, place, ticket.number, ticket.identity, ticket.generation
+        )
         if code != b"deferred":
             raise _refusal(code.decode(), rest)
         if rest[0]:
@@ -90,10 +99,40 @@ class Shoppers(ABC):
         """Give up a ticket: its place holds nobody up, and a visit of it ends.
 
         Raises:
+            Moved: another device holds the place. StoreAway: the store does not answer.
+        """
+        self.moves.require_held(ticket)
+        place = self._place(ticket)
+        await self._leave("" if place is None else place, ticket.number, ticket.generation)
+
+    async def claim(self, handed: Ticket, entropy: bytes) -> Ticket:
+        """Take over the place of the ticket in a link, for whoever has this entropy of 32 bytes; once.
+
+        The same claim, repeated, gets the same ticket. From now on the one that was handed on gets nothing.
+
+        Raises:
+            LinkUsed: another device has. InShop, Spent: there is no place to hand on any more.
             StoreAway: the store does not answer.
         """
-        place = self._place(ticket)
-        await self._leave("" if place is None else place, ticket.number)
+        keys, place = self.keys, self._place(handed)
+        names = (keys.generations, keys.claims, keys.visits, keys.spent, keys.holders)
+        code, *rest = await self._run(
+            "claim",
+            names,
+            "" if place is None else place,
+            handed.number,
+            handed.identity,
+            handed.generation,
+            sha256(entropy).hexdigest()[:32],
+            self.moves.generation(handed.number),
+        )
+        if code != b"claimed":
+            raise _refusal(code.decode(), rest)
+        generation, new = rest
+        self.moves.remember(handed.number, generation)
+        if new:
+            self._observe(events.TicketMoved(self.room.name, handed.number))
+        return handed._replace(generation=generation)
 
     # ---- With a pass
 
@@ -119,7 +158,7 @@ class Shoppers(ABC):
         Raises:
             StoreAway: the store does not answer.
         """
-        await self._leave(granted.place, -1)
+        await self._leave(granted.place, -1, 0)
 
     # ---- Within
 
@@ -127,21 +166,27 @@ class Shoppers(ABC):
         return place_of(ticket.number, self.line, self.room.schedule, self.draw)
 
     def _drawn_place(self, ticket: Ticket) -> int:
+        """The place of a ticket that is still its holder's."""
+        self.moves.require_held(ticket)
         place = self._place(ticket)
         if place is None:
             raise NotOpen(self.phase())
         return place
 
-    async def _leave(self, place: int | str, number: int) -> None:
+    async def _leave(self, place: int | str, number: int, generation: int) -> None:
         keys = self.keys
-        names = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended, keys.spent)
-        if await self._run("leave", names, place, number):
+        sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended)
+        ended = await self._run("leave", (*sets, keys.spent, keys.generations), place, number, generation)
+        if ended < 0:
+            raise Moved
+        if ended:
             self.visits.end(int(place))
             self._observe(events.Left(self.room.name, int(place)))
 
 
+_REFUSALS = {"spent": Spent, "moved": Moved, "in_shop": InShop, "used": LinkUsed}
+
+
 def _refusal(code: str, rest: Sequence[int]) -> Refused:
     """The error that a script's answer stands for."""
-    if code == "not_called":
-        return NotCalled(rest[0])
-    return InShop() if code == "in_shop" else Spent()
+    return NotCalled(rest[0]) if code == "not_called" else _REFUSALS[code]()

@@ -20,6 +20,8 @@ from waitroom.clock import ManualClock
 from waitroom.errors import (
     Conflict,
     InShop,
+    LinkUsed,
+    Moved,
     NoMoreTime,
     NotCalled,
     NotJoinable,
@@ -39,6 +41,15 @@ from waitroom.tickets import Pass, Ticket
 
 BEFORE_OPEN = {Phase.SCHEDULED, Phase.PRESALE, Phase.DRAWING}
 T = TypeVar("T")
+REFUSALS = {
+    "in_shop": InShop,
+    "spent": Spent,
+    "not_called": NotCalled,
+    "moved": Moved,
+    "used": LinkUsed,
+    "over": VisitOver,
+    "no_more": NoMoreTime,
+}
 
 
 @dataclass
@@ -186,8 +197,11 @@ class Shadow(RuleBasedStateMachine):
         """One of all shoppers."""
         return self.shoppers[who % len(self.shoppers)]
 
-    def check_join(self, shopper: Shopper, held: Ticket | None, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+    def check_join(self, room: WaitingRoom, shopper: Shopper, held: Ticket | None, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
         """I1 and I9: the model's number, given to nobody else, with the id it was given with."""
+        if held is not None and self.knows_moved(room, held):
+            assert isinstance(answer, Moved)
+            return
         model, stage = self.model, self.expected_phase()
         if self.clock.at_ms < self.hold_until:
             assert isinstance(answer, StoreAway)
@@ -201,7 +215,12 @@ class Shadow(RuleBasedStateMachine):
         if isinstance(expected, pure.Refused):
             assert isinstance(answer, OneVisitOnly if expected.reason == "once" else NotJoinable)
             return
+        generation = held.generation if held is not None and held.number == expected else 0
+        if not shopper.identity and room.moves.generation(expected) > generation:
+            assert isinstance(answer, Moved), "the entropy of a ticket that was moved brings nobody back"
+            return
         assert answer.ticket.number == expected
+        assert answer.ticket.generation in {generation, room.moves.generation(expected)}
         assert answer.new == (expected == before)
         assert answer.ticket.identity == shopper.identity
         if answer.new:
@@ -213,6 +232,11 @@ class Shadow(RuleBasedStateMachine):
     def drawn_by_schedule(self) -> bool:
         """Whether the room has a presale."""
         return self.gates[0].room.schedule.has_presale
+
+    @staticmethod
+    def knows_moved(room: WaitingRoom, ticket: Ticket) -> bool:
+        """Whether a gate remembers that a ticket was moved, which it may do longer than the store."""
+        return not room.moves.is_held(ticket)
 
     def check_knock(self, room: WaitingRoom, shopper: Shopper, ticket: Ticket, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
         """The model's answer; and for an entry the limits, the order, and that it is the only one."""
@@ -239,6 +263,8 @@ class Shadow(RuleBasedStateMachine):
                 assert expected == pure.Refused(answer.phase)
             case Spent():
                 assert expected == pure.Refused("spent")
+            case Moved():
+                assert expected == pure.Refused("moved")
             case _:
                 assert answer is None
                 assert not isinstance(expected, pure.Entered)
@@ -246,21 +272,44 @@ class Shadow(RuleBasedStateMachine):
     def check_defer(self, room: WaitingRoom, ticket: Ticket, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
         """The model's answer."""
         place = room.position(ticket).place
+        if self.knows_moved(room, ticket):
+            assert isinstance(answer, Moved)
+            return
         if place is None:
             assert isinstance(answer, NotOpen)
             return
-        expected = self.model.defer(self.clock.at_ms, ticket.number, place, ticket.identity)
+        expected = self.model.defer(
+            self.clock.at_ms, ticket.number, place, ticket.identity, ticket.generation
+        )
         if isinstance(expected, pure.Refused):
-            refusals = {"in_shop": InShop, "spent": Spent, "not_called": NotCalled}
-            assert isinstance(answer, refusals[expected.reason])
+            assert isinstance(answer, REFUSALS[expected.reason])
         else:
             assert answer is None
+
+    def check_claim(self, room: WaitingRoom, handed: Ticket, device: Shopper) -> None:
+        """The model's answer; the place is the same, the ticket is the device's own."""
+        known = room.moves.generation(handed.number)
+        answer = self.run(self.attempt(room.claim(handed, device.entropy)))
+        expected = self.model.claim(
+            self.clock.at_ms,
+            handed.number,
+            room.position(handed).place,
+            device.entropy,
+            identity=handed.identity,
+            generation=handed.generation,
+            known=known,
+        )
+        if isinstance(expected, pure.Refused):
+            assert isinstance(answer, REFUSALS[expected.reason])
+            return
+        assert answer == handed._replace(generation=expected)
+        device.ticket = answer
 
     def check_extend(self, shopper: Shopper, granted: Pass, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
         """The model's answer; a pass is good as long as its visit lasts, and within what the operator gives."""
         expected = self.model.extend(self.clock.at_ms, granted.place, granted.expires_at)
         if isinstance(expected, pure.Refused):
-            assert isinstance(answer, {"over": VisitOver, "no_more": NoMoreTime}[expected.reason])
+            assert isinstance(answer, REFUSALS[expected.reason])
             return
         assert answer == replace(granted, expires_at=expected)
         visit = self.model.visits[granted.place]
@@ -277,12 +326,16 @@ class Shadow(RuleBasedStateMachine):
     ) -> pure.Entered | pure.AtDoor | pure.Refused:
         """The model's answer; it begins where the sale opens."""
         stage = self.expected_phase()
+        if self.knows_moved(room, ticket):
+            return pure.Refused("moved")
         if place is None:
             return pure.Refused(room.phase())
         if stage in BEFORE_OPEN:
+            if self.model._generation(ticket.number, ticket.generation) > ticket.generation:
+                return pure.Refused("moved")
             refused = self.model._refusal(ticket.number, place, ticket.identity)
             return refused if refused == pure.Refused("spent") else pure.Refused(stage)
-        return self.model.knock(self.clock.at_ms, ticket.number, place, ticket.identity)
+        return self.model.knock(self.clock.at_ms, ticket.number, place, ticket.identity, ticket.generation)
 
     def check_entry(self, number: int, answer: Entered, lower: int) -> None:
         """What must hold whenever somebody enters, whatever the model says."""
@@ -296,9 +349,14 @@ class Shadow(RuleBasedStateMachine):
 
     def give_back(self, room: WaitingRoom, shopper: Shopper | None) -> None:
         """The ticket is spent."""
-        if shopper is not None and shopper.ticket is not None:
-            self.model.leave(room.position(shopper.ticket).place, shopper.ticket.number)
-            self.run(room.leave_line(shopper.ticket))
+        if shopper is None or shopper.ticket is None:
+            return
+        ticket, answer = shopper.ticket, self.run(self.attempt(room.leave_line(shopper.ticket)))
+        if self.knows_moved(room, ticket):
+            assert isinstance(answer, Moved)
+            return
+        expected = self.model.leave(room.position(ticket).place, ticket.number, ticket.generation)
+        assert isinstance(answer, Moved) == (expected == pure.Refused("moved"))
 
     def read_set(self, name: str) -> list[tuple[int, float]]:
         """A sorted set of the line: places and scores."""
@@ -332,6 +390,9 @@ class Shadow(RuleBasedStateMachine):
         assert dict(self.read_set("entered")) == {
             place: visit.enter_at for place, visit in model.visits.items()
         }
+        generations: Any = self.redis.zrange(keys.generations, 0, -1, withscores=True)
+        assert {int(each): generation for each, generation in generations} == model.generations
+        assert (number("generation") or 0) == model.generation
         spent = {each for each in range(model.issued) if self.redis.getbit(keys.spent, each)}
         assert spent == model.spent
         records: Any = self.redis.hgetall(keys.holders)

@@ -47,6 +47,7 @@ async def test_a_whole_visit_is_counted(
     await waiting.knock(tickets[0])
     granted = Pass(waiting.room.name, 0, 0, entered.enter_at, entered.expires_at)
     granted = await waiting.extend(granted)
+    await waiting.claim(tickets[2], entropy(9))
     await waiting.defer(tickets[1])
     await waiting.leave_shop(granted)
     await waiting.tick()
@@ -62,7 +63,7 @@ async def test_a_whole_visit_is_counted(
     assert value("waitroom_join_batch_size_count") == 4
     assert value("waitroom_knocks_total", result="entered") == 2
     assert value("waitroom_entered_total") == 1
-    for each in ("deferred", "extended", "left"):
+    for each in ("deferred", "moved", "extended", "left"):
         assert value(f"waitroom_{each}_total") == 1
     assert value("waitroom_issued_tickets") == value("waitroom_called_places") == 3
     assert (value("waitroom_waiting_places"), value("waitroom_coming_places")) == (0, 1)

@@ -1,4 +1,4 @@
-"""What holders of a ticket or a pass may ask beyond waiting and knocking: to come later, to stay longer."""
+"""What holders of a ticket or a pass may ask beyond waiting and knocking: to come later, elsewhere, to stay longer."""
 
 import asyncio
 import contextlib
@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conftest import Sale, crowd, enter, try_knock
-from waitroom import events
+from tests.conftest import Sale, crowd, enter, entropy, try_knock
+from waitroom import draw, events
 from waitroom.answers import AtDoor, Entered
-from waitroom.errors import InShop, NoMoreTime, NotCalled, NotOpen, Spent, VisitOver
+from waitroom.errors import InShop, LinkUsed, Moved, NoMoreTime, NotCalled, NotOpen, Spent, VisitOver
 from waitroom.line import WaitingRoom
 from waitroom.tickets import Pass, Ticket
 
@@ -209,3 +209,153 @@ async def test_a_visit_ended_early_stays_ended_however_long_its_pass(sale: Sale)
         await sale.later(waiting, 600_000)
         await other.tick()
         assert [gate.visits.admits(longer) for gate in (waiting, other)] == [False, False]
+
+
+# ---- To another device
+
+PHONE, TABLET = entropy(1_000), entropy(1_001)
+
+
+async def test_a_place_goes_to_another_device_and_only_that_one_holds_it(sale: Sale) -> None:
+    """Number, place and id stay; what the old device holds gets nothing any more, at any gate."""
+    waiting, other = [await sale.gate(rate=6000, capacity=1) for _ in range(2)]
+    _, old = await crowd(waiting, 2)
+    phone = await waiting.claim(old, PHONE)
+    assert (phone.number, phone.id, phone.generation) == (old.number, old.id, 1)
+    sale.redis.hset(waiting.keys.line, "called", 2)
+    await waiting.tick()
+    for gate in (waiting, other):
+        for ask in (gate.knock, gate.defer, gate.leave_line):
+            with pytest.raises(Moved):
+                await ask(old)
+    with pytest.raises(Moved):
+        await waiting.join(entropy(1), held=old)
+    assert (await waiting.join(entropy(1), held=phone)).ticket == phone
+    assert isinstance(await other.knock(phone), Entered)
+    assert sale.told(events.TicketMoved) == [events.TicketMoved("mi-launch", 1)]
+
+
+async def test_a_gate_learns_of_moves_with_its_next_tick(sale: Sale) -> None:
+    """From then on it tells the old holder without asking the store; a gate that starts afresh as well."""
+    waiting, other = [await sale.gate() for _ in range(2)]
+    old, still = await crowd(waiting, 2)
+    phone = await waiting.claim(old, PHONE)
+    assert other.moves.is_held(old)
+    await other.tick()
+    fresh = await sale.gate()
+    for gate in (waiting, other, fresh):
+        assert [gate.moves.is_held(ticket) for ticket in (old, phone, still)] == [False, True, True]
+    tablet = await other.claim(phone, TABLET)
+    await waiting.tick()
+    assert [waiting.moves.is_held(ticket) for ticket in (old, phone, tablet)] == [False, False, True]
+
+
+async def test_a_link_is_good_for_one_device(sale: Sale) -> None:
+    """I9: that one may ask again, also at once and at another gate; the next one comes too late."""
+    waiting, other = [await sale.gate() for _ in range(2)]
+    (old,) = await crowd(waiting, 1)
+    answers = await asyncio.gather(*(gate.claim(old, PHONE) for gate in (waiting, other) * 10))
+    assert len(set(answers)) == 1
+    for device in (TABLET, entropy(0)):
+        with pytest.raises(LinkUsed):
+            await waiting.claim(old, device)
+    await waiting.claim(answers[0], TABLET)
+    with pytest.raises(LinkUsed):
+        await waiting.claim(old, PHONE)
+
+
+async def test_of_many_devices_that_claim_at_once_one_gets_the_place(sale: Sale) -> None:
+    """The others are told."""
+    gates = [await sale.gate() for _ in range(2)]
+    (old,) = await crowd(gates[0], 1)
+    claims = [gates[each % 2].claim(old, entropy(each)) for each in range(40)]
+    answers = await asyncio.gather(*claims, return_exceptions=True)
+    assert sum(isinstance(answer, Ticket) for answer in answers) == 1
+    assert sum(isinstance(answer, LinkUsed) for answer in answers) == 39
+
+
+async def test_of_a_knock_and_a_claim_at_once_one_comes_first(sale: Sale) -> None:
+    """Either the old device is in and the place stays with it, or the new one holds it and the old is told."""
+    waiting, other = [await sale.gate(rate=60_000, burst=100, capacity=None) for _ in range(2)]
+    tickets = await crowd(waiting, 20)
+    await sale.later(waiting, 250)
+    for each, ticket in enumerate(tickets):
+        asked = [other.claim(ticket, PHONE), waiting.knock(ticket)][:: -1 if each % 2 else 1]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        kinds = {type(answer) for answer in answers}
+        assert kinds in ({Entered, InShop}, {Ticket, Moved})
+
+
+async def test_a_place_without_a_future_is_handed_to_nobody(sale: Sale) -> None:
+    """Neither from the shop, where the pass stays where it is, nor after the visit or once the line was left."""
+    waiting = await sale.gate(rate=60_000, visit_seconds=10)
+    inside, left = await crowd(waiting, 2)
+    await sale.later(waiting, 250)
+    await enter(waiting, inside)
+    await waiting.leave_line(left)
+    with pytest.raises(InShop):
+        await waiting.claim(inside, PHONE)
+    sale.clock.advance(10_000)
+    for ticket in (inside, left):
+        with pytest.raises(Spent):
+            await waiting.claim(ticket, PHONE)
+
+
+async def test_a_presale_ticket_that_was_moved_keeps_its_part_in_the_draw(sale: Sale) -> None:
+    """Leaf and id are those it was issued with, so the receipt goes on proving the place."""
+    waiting = await sale.gate(opens_in=60)
+    joined = [await waiting.join(entropy(each)) for each in range(5)]
+    phone = await waiting.claim(joined[3].ticket, PHONE)
+    assert sale.redis.get(waiting.keys.roll) == b"".join(each.leaf or b"" for each in joined)
+    await sale.later(waiting, 60_000)
+    await waiting.advance_draw()
+    assert draw.leaf(phone.id, entropy(3)) == joined[3].leaf
+    assert waiting.position(phone) == waiting.position(joined[3].ticket)
+
+
+async def test_the_entropy_that_joined_does_not_bring_a_place_back(sale: Sale) -> None:
+    """Two minutes long it gets a browser its ticket again, but not one that was moved since."""
+    waiting = await sale.gate()
+    (old,) = await crowd(waiting, 1)
+    await waiting.claim(old, PHONE)
+    with pytest.raises(Moved):
+        await waiting.join(entropy(0))
+
+
+async def test_an_identity_finds_its_place_wherever_it_signs_in(sale: Sale) -> None:
+    """The place is the identity's: without the old ticket it gets the one that counts."""
+    waiting = await sale.gate(identity=True)
+    old = (await waiting.join(entropy(0), "mi")).ticket
+    phone = await waiting.claim(old, PHONE)
+    with pytest.raises(Moved):
+        await waiting.join(entropy(0), "mi", held=old)
+    assert (await waiting.join(entropy(2), "mi")).ticket == phone
+
+
+async def test_moves_that_the_store_has_lost_are_restored_from_what_is_signed_and_known(sale: Sale) -> None:
+    """The new holder's ticket and any gate's memory tell; a number is never given to two who could enter."""
+    waiting, other = [await sale.gate(rate=6000) for _ in range(2)]
+    old, second = await crowd(waiting, 2)
+    phone = await waiting.claim(old, PHONE)
+    sale.redis.delete(waiting.keys.generations, waiting.keys.claims)
+    sale.redis.hdel(waiting.keys.line, "generation")
+    with pytest.raises(LinkUsed):
+        await waiting.claim(old, TABLET)
+    sale.redis.delete(waiting.keys.generations)
+    await sale.later(other, 250)
+    assert isinstance(await other.knock(phone), Entered)
+    with pytest.raises(Moved):
+        await other.knock(old)
+    assert (await other.claim(second, TABLET)).generation == 2
+
+
+async def test_i13_moves_cost_as_much_as_tickets_are_moved(sale: Sale) -> None:
+    """However often one goes to and fro."""
+    waiting = await sale.gate()
+    ticket, _ = await crowd(waiting, 2)
+    for each in range(50):
+        ticket = await waiting.claim(ticket, entropy(each))
+    await waiting.tick()
+    keys = waiting.keys
+    assert (sale.redis.zcard(keys.generations), sale.redis.hlen(keys.claims)) == (1, 1)
+    assert len(waiting.moves._generations) == 1

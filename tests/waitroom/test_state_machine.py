@@ -131,7 +131,7 @@ class AnySale(Shadow):
             return await asyncio.gather(*joins, return_exceptions=True)
 
         for shopper, answer in zip(new, self.run(join_all()), strict=True):
-            self.check_join(shopper, None, answer)
+            self.check_join(room, shopper, None, answer)
 
     @precondition(lambda self: self.shoppers)
     @rule(gate=gates, who=st.integers(0), with_ticket=st.booleans(), other_browser=st.booleans())
@@ -143,7 +143,7 @@ class AnySale(Shadow):
         held = shopper.ticket if with_ticket else None
         self.heal(room)
         answer = self.run(self.attempt(room.join(shopper.entropy, shopper.identity, held)))
-        self.check_join(shopper, held, answer)
+        self.check_join(room, shopper, held, answer)
 
     @precondition(lambda self: self.shoppers)
     @rule(gate=gates, who=st.integers(0))
@@ -184,6 +184,19 @@ class AnySale(Shadow):
                 answer = self.run(self.attempt(room.defer(shopper.ticket)))
                 self.check_defer(room, shopper.ticket, answer)
 
+    @precondition(lambda self: any(shopper.ticket for shopper in self.shoppers))
+    @rule(gate=gates, data=st.data())
+    def move(self, gate: int, data: st.DataObject) -> None:
+        """A place goes to another device, which claims it twice; a third one comes too late, the first one knocks."""
+        old = data.draw(st.sampled_from([each for each in self.shoppers if each.ticket]))
+        handed = old.ticket
+        assert handed is not None
+        for device in [self.new_shopper()] * 2 + [self.new_shopper()]:
+            device.identity = old.identity
+            self.check_claim(self.gates[gate], handed, device)
+        room = self.gates[1 - gate]
+        self.check_knock(room, old, handed, self.run(self.attempt(room.knock(handed))))
+
     @precondition(lambda self: self.shoppers)
     @rule(gate=gates, who=st.integers(0), with_ticket=st.booleans())
     def go_straight_in(self, gate: int, who: int, *, with_ticket: bool) -> None:
@@ -193,10 +206,12 @@ class AnySale(Shadow):
         self.heal(room)
         answer = self.run(self.attempt(room.go_straight_in(shopper.entropy, shopper.identity, held)))
         if isinstance(answer, Exception):
-            self.check_join(shopper, held, answer)
+            self.check_join(room, shopper, held, answer)
             return
         ticket, entered = answer
-        self.check_join(shopper, held, SimpleNamespace(ticket=ticket, new=ticket.number == self.model.issued))
+        self.check_join(
+            room, shopper, held, SimpleNamespace(ticket=ticket, new=ticket.number == self.model.issued)
+        )
         self.call(forced=True)
         self.check_knock(room, shopper, ticket, entered)
 

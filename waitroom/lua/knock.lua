@@ -1,9 +1,10 @@
 -- knock: a called place asks to be let in; it enters, or takes its place at the door.
 --
--- KEYS    1 line, 2 settings, 3 coming, 4 door, 5 knocks, 6 visits, 7 entered, 8 spent, 9 holders, 10 log
--- ARGV    1 now_ms, 2 place, 3 number, 4 identity ('': none), 5 id (hex)
+-- KEYS    1 line, 2 settings, 3 coming, 4 door, 5 knocks, 6 visits, 7 entered, 8 spent, 9 holders, 10 log,
+--         11 generations
+-- ARGV    1 now_ms, 2 place, 3 number, 4 identity ('': none), 5 id (hex), 6 generation
 -- answer  {'entered', enter_at, expires_at, visit is new (0/1)}, {'door', places before it, when to knock again},
---         {'not_called', places ahead}, {'spent'} or {'phase', phase}
+--         {'not_called', places ahead}, {'moved'}, {'spent'} or {'phase', phase}
 -- door:    place at the door -> place, so that rank is the order
 -- knocks:  place at the door -> until when its knock counts (ms)
 -- visits:  place -> when the visit ends (ms); entered: place -> when it began
@@ -11,6 +12,9 @@
 local AHEAD_MS, EARLY_MS, SOONEST_MS, LATEST_MS, GRACE_MS = 2000, 1000, 1000, 20000, 2000
 
 local place, number, identity = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+
+local generation = tonumber(ARGV[6])
+if generation_of(KEYS[11], number, generation) > generation then return { 'moved' } end
 
 local ends = tonumber(redis.call('ZSCORE', KEYS[6], place))
 if ends and ends > now then return { 'entered', tonumber(redis.call('ZSCORE', KEYS[7], place)), ends, 0 } end

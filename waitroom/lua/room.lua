@@ -2,9 +2,10 @@
 --
 -- KEYS[1] line      hash: issued, called, presale_size, root, seed, signature, secret, commit; tat (the door's theoretical
 --                   arrival time, ms); shown, lapsed, left (counts decayed since decayed_at); last_call; moving (ms),
---                   moved, entered (decayed while the line moves); entries (all so far); paused_at, reason, sold_out,
---                   closed; units_left, units_held, units_taken; run, hold_until (healing);
---                   recorded (the phase that the log told last); seal, sealed_to, sealed_at (the log's last seal)
+--                   moved, entered (decayed while the line moves); entries (all so far); generation (of the ticket that
+--                   was moved last); paused_at, reason, sold_out, closed; units_left, units_held, units_taken; run,
+--                   hold_until (healing); recorded (the phase that the log told last); seal, sealed_to, sealed_at (the
+--                   log's last seal)
 -- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
 --                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms,
 --                   more_time_ms, more_times, visit_longest_ever_ms, version
@@ -86,6 +87,16 @@ local function drop_stale_knocks(door, knocks)
   local stale = redis.call('ZRANGE', knocks, '-inf', now, 'BYSCORE')
   for _, place in ipairs(stale) do redis.call('ZREM', door, place) end
   if #stale > 0 then redis.call('ZREMRANGEBYSCORE', knocks, '-inf', now) end
+end
+
+-- The generation of a ticket: which move in this room its last one was, 0 if it was never moved. A signed ticket may
+-- tell of a move that the store has lost, and is believed.
+local function generation_of(generations, number, signed)
+  local known = tonumber(redis.call('ZSCORE', generations, number) or 0)
+  if signed <= known then return known end
+  redis.call('ZADD', generations, signed, number)
+  set('generation', math.max(count('generation'), signed))
+  return signed
 end
 
 -- Whether a ticket gets nothing more: it is spent, or no longer the one that its identity holds.
