@@ -30,7 +30,7 @@ class Moves:
 
     def is_held(self, ticket: Ticket) -> bool:
         """Whether a ticket is its number's latest, as far as is known here."""
-        return self.generation(ticket.number) <= ticket.generation
+        return self._generations.get(ticket.number, 0) <= ticket.generation
 
     def generation(self, number: int) -> int:
         """The latest generation known of a ticket's number; 0 if it was never moved."""
