@@ -12,6 +12,7 @@ from waitroom.room import Hold, Pace
 
 NOW = 1_432_033_200_000
 VISIT = 60_000
+MORE = 10_000
 
 
 def line(
@@ -289,6 +290,7 @@ class AnySale(RuleBasedStateMachine):
         self.now = NOW
         self.model = line(40, rate=rate, capacity=capacity, burst=burst, longest=2 * VISIT)
         self.answers: dict[int, Entered] = {}
+        self.generations: dict[int, int] = {}
         self.entries: list[tuple[int, Fraction]] = []
         self.called = 0
         self.allowed = Fraction(0)
@@ -313,7 +315,7 @@ class AnySale(RuleBasedStateMachine):
         """Anyone knocks, called or not, present or not, spent or not."""
         model, place = self.model, data.draw(st.integers(0, self.model.issued - 1))
         spent, lasting = place in model.spent, place in model.visits and model.visits[place].lasts(self.now)
-        answer = model.knock(self.now, place, place)
+        answer = model.knock(self.now, place, place, generation=self.generations.get(place, 0))
         if isinstance(answer, Entered):
             if lasting:
                 assert answer.enter_at == self.answers[place].enter_at
@@ -336,16 +338,41 @@ class AnySale(RuleBasedStateMachine):
     def leave(self, data: st.DataObject) -> None:
         """Someone is done, or gives up."""
         place = data.draw(st.integers(0, self.model.called))
-        self.model.leave(place, place)
+        self.model.leave(place, place, self.generations.get(place, 0))
         assert place not in self.model.door
+
+    @rule(data=st.data())
+    def defer(self, data: st.DataObject) -> None:
+        """Someone lets others by: nobody waits for them, and they lose nothing."""
+        model, place = self.model, data.draw(st.integers(0, self.model.issued - 1))
+        answer = model.defer(self.now, place, place, generation=self.generations.get(place, 0))
+        if not isinstance(answer, Refused):
+            assert place < model.called
+            assert place not in model.coming.keys() | model.knocks.keys()
+            assert place not in model.spent
+
+    @rule(data=st.data())
+    def claim(self, data: st.DataObject) -> None:
+        """Another device takes a place over, twice; the old one gets nothing more."""
+        model, place = self.model, data.draw(st.integers(0, self.model.issued - 1))
+        old = self.generations.get(place, 0)
+        answer = model.claim(self.now, place, place, b"phone", generation=old)
+        if not isinstance(answer, Refused):
+            assert answer > old
+            assert model.claim(self.now, place, place, b"phone", generation=old) == answer
+            assert model.claim(self.now, place, place, b"tablet", generation=old) == Refused("used")
+            assert model.knock(self.now, place, place, generation=old) == Refused("moved")
+            self.generations[place] = answer
 
     @precondition(lambda self: self.model.visits)
     @rule(data=st.data())
     def touch(self, data: st.DataObject) -> None:
-        """A visitor is active: never beyond the pass."""
+        """A visitor is active, or asks for more time: never beyond what is given."""
         place = data.draw(st.sampled_from(sorted(self.model.visits)))
         self.model.touch(self.now, place)
-        assert self.model.visits[place].ends_at <= self.answers[place].enter_at + 2 * VISIT
+        ends_at = self.model.extend(self.now, place, self.model.visits[place].ends_at)
+        assert ends_at in {self.model.visits[place].ends_at, Refused("over"), Refused("no_more")}
+        assert self.model.visits[place].ends_at <= self.answers[place].enter_at + 2 * VISIT + 2 * MORE
 
     @rule(action=st.sampled_from([Hold.PAUSE, Hold.RESUME]))
     def hold(self, action: Hold) -> None:
@@ -365,7 +392,7 @@ class AnySale(RuleBasedStateMachine):
         self.allowed += (turn - self.since) / Fraction(model.interval)
         self.since = turn
         self.most_burst = max(self.most_burst, burst)
-        model.set_pace(self.now, Pace(rate, capacity, burst, VISIT, 2 * VISIT))
+        model.set_pace(self.now, Pace(rate, capacity, burst, VISIT, 2 * VISIT, MORE, 2))
 
     @invariant()
     def counters_only_grow(self) -> None:
