@@ -74,7 +74,8 @@ class HoldersApi:
         granted = self._pass(request)
         if not self._room.waiting.visits.admits(granted):
             raise VisitOver
-        return web.json_response(self._describe_visit(granted), headers=no_store())
+        standing = self._room.waiting.visits.stands(granted)
+        return web.json_response(self._describe_visit(standing), headers=no_store())
 
     async def extend(self, request: web.Request) -> web.Response:
         """More time in the shop; a form is answered with the way back, longer or not."""

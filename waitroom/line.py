@@ -76,7 +76,7 @@ class WaitingRoom(Shoppers):
         self.line = Line()
         self.store_away = False
         self.keys = Keys(name)
-        self.visits = Visits(clock, self._extend_visits)
+        self.visits = Visits(clock, self._extend_visits, lambda: self.trouble_ms)
         self.moves = Moves()
         self._clock = clock
         self._settings = settings
@@ -292,6 +292,20 @@ class WaitingRoom(Shoppers):
             await self.tick()
         else:
             self.line = replace(self.line, units_left=left, units_held=held)
+
+    async def tell_trouble(self) -> None:
+        """Say that the shop is slow or failing: the door stands still until no gate has said so for five seconds.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        if await self._run("trouble", (self.keys.log,)):
+            await self.tick()
+
+    @property
+    def trouble_ms(self) -> int:
+        """For how long the shop has been in trouble so far; passes given before are good for so much longer."""
+        return self.line.trouble_so_far(self._clock.now_ms())
 
     def phase(self) -> Phase:
         """The phase now."""

@@ -27,6 +27,7 @@ from pydantic import (
 from waitroom.appearance import Colours, Language, Texts
 from waitroom.errors import BadSettings
 from waitroom.room import Pace, Room, Schedule
+from waitroom.trouble import Threshold
 
 CONFIG = Path("waitroom.toml")
 
@@ -93,6 +94,10 @@ class RoomSettings(BaseModel):
     protect: tuple[SitePath, ...] = ("/",)
     sign_in: SitePath = "/account/sign-in"
     stock: SitePath | None = None
+    watch_shop: bool = True
+    trouble_visitors: int = Field(default=5, ge=2, le=1_000)
+    trouble_share: float = Field(default=0.5, gt=0, le=1)
+    slow_seconds: float = Field(default=5, ge=0.1, le=30)
     logo: Path | None = None
     colours: Colours = Colours()
     colours_dark: Colours = Colours()
@@ -146,6 +151,7 @@ class RoomSettings(BaseModel):
             sign_in=self.sign_in,
             stock=self.stock or "",
             notice=self.notice,
+            trouble=Threshold(self.trouble_visitors, self.trouble_share, self.slow_seconds),
         )
 
 

@@ -68,10 +68,10 @@ class Shoppers(ABC):
         phase_name = rest[0].decode() if result == "phase" else ""
         self._observe(events.Knocked(self.room.name, phase_name or result))
         if result == "entered":
-            enter_at, expires_at, new = rest
+            enter_at, expires_at, trouble_ms, new = rest
             if new:
                 self._observe(events.Entered(self.room.name, place, enter_at, expires_at))
-            return Entered(place, enter_at, expires_at)
+            return Entered(place, enter_at, expires_at, trouble_ms)
         if result == "door":
             return AtDoor(place, *rest)
         raise NotOpen(phase_name) if phase_name else _refusal(result, rest)
@@ -143,14 +143,15 @@ class Shoppers(ABC):
             NoMoreTime: the room gives none, or this visit has had it all. VisitOver: it has ended.
             StoreAway: the store does not answer.
         """
-        names = (self.keys.visits, self.keys.entered)
-        code, *rest = await self._run("extend", names, granted.place, granted.expires_at)
+        names, trouble_ms = (self.keys.visits, self.keys.entered), granted.trouble_ms
+        code, *rest = await self._run("extend", names, granted.place, granted.expires_at - trouble_ms)
         if code != b"extended":
             raise VisitOver if code == b"over" else NoMoreTime
-        expires_at, longer = rest
+        ends, longer = rest
+        extended = self.visits.stands(replace(granted, expires_at=ends + trouble_ms))
         if longer:
-            self._observe(events.Extended(self.room.name, granted.place, expires_at))
-        return replace(granted, expires_at=expires_at)
+            self._observe(events.Extended(self.room.name, granted.place, extended.expires_at))
+        return extended
 
     async def leave_shop(self, granted: Pass) -> None:
         """End a visit before its time; its pass is good for nothing from now on.

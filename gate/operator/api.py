@@ -122,12 +122,16 @@ def describe_room(live: LiveRoom, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _changes_something(hold: Hold, line: Line, phase: Phase) -> bool:
+def _changes_something(hold: Hold, line: Line, phase: Phase) -> bool:  # noqa: PLR0911 - one return a hold
     match hold:
         case Hold.PAUSE:
             return line.paused_at is None
         case Hold.RESUME:
             return line.paused_at is not None
+        case Hold.TRUST:
+            return not line.trusted
+        case Hold.WATCH:
+            return line.trusted
         case Hold.SOLD_OUT:
             return not line.sold_out
         case Hold.RESTOCK:

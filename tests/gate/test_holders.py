@@ -91,7 +91,7 @@ async def test_a_visitor_asks_for_more_time_and_gets_a_longer_pass(front_with: O
     document = answer.document
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
     assert document.pop("token") == pass_of(shopper)
-    assert "Max-Age=80;" in answer.set_cookies()[f"waitroom_pass_{ROOM}"]
+    assert "Max-Age=3680;" in answer.set_cookies()[f"waitroom_pass_{ROOM}"]
     assert document == before | {
         "expires_at": before["expires_at"] + 20_000,
         "more_time": {"seconds": 20, "left": 1},

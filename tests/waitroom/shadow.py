@@ -119,7 +119,8 @@ class Shadow(RuleBasedStateMachine):
         self.places: dict[int, int] = {}
         self.entered: set[int] = set()
         self.snapshots: list[Snapshot] = []
-        self.called = self.steps = self.hold_until = 0
+        self.called = self.steps = self.hold_until = self.latest = 0
+        self.left: set[int] = set()  # places whose visit was ended early, or lost
 
     def teardown(self) -> None:
         """Close what was opened."""
@@ -148,6 +149,7 @@ class Shadow(RuleBasedStateMachine):
         flags = Line(
             seed=b"" if self.drawn else None,
             paused_at=self.model.paused_at,
+            trouble_since=self.model.trouble_since,
             sold_out=self.model.sold_out,
             closed=self.model.closed,
         )
@@ -156,6 +158,7 @@ class Shadow(RuleBasedStateMachine):
     def call(self, *, forced: bool) -> None:
         """The model's part of a tick."""
         if self.expected_phase() in BEFORE_OPEN:
+            self.model.recover(self.clock.at_ms)
             return
         self.model.call(self.clock.at_ms, forced=forced)
 
@@ -244,13 +247,14 @@ class Shadow(RuleBasedStateMachine):
         lower = sum(
             until > self.clock.at_ms for other, until in self.model.knocks.items() if other < (place or 0)
         )
-        repeated = place in self.model.visits and self.model.visits[place].lasts(self.clock.at_ms)
+        visit_time = self.model.visit_time(self.clock.at_ms)
+        repeated = place in self.model.visits and self.model.visits[place].lasts(visit_time)
         expected = self.expected_knock(room, ticket, place)
         match answer:
             case Entered():
                 assert expected == pure.Entered(answer.enter_at, answer.expires_at)
                 assert answer.place == place
-                times = answer.enter_at, answer.expires_at
+                times = answer.enter_at, answer.expires_at, "", answer.trouble_ms
                 shopper.granted = Pass(room.room.name, answer.place, ticket.number, *times)
                 if not repeated:
                     self.check_entry(ticket.number, answer, lower)
@@ -305,15 +309,17 @@ class Shadow(RuleBasedStateMachine):
         assert answer == handed._replace(generation=expected)
         device.ticket = answer
 
-    def check_extend(self, shopper: Shopper, granted: Pass, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+    def check_extend(self, room: WaitingRoom, shopper: Shopper, granted: Pass, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
         """The model's answer; a pass is good as long as its visit lasts, and within what the operator gives."""
-        expected = self.model.extend(self.clock.at_ms, granted.place, granted.expires_at)
+        expected = self.model.extend(self.clock.at_ms, granted.place, granted.expires_at - granted.trouble_ms)
         if isinstance(expected, pure.Refused):
             assert isinstance(answer, REFUSALS[expected.reason])
             return
-        assert answer == replace(granted, expires_at=expected)
-        visit = self.model.visits[granted.place]
-        assert answer.expires_at == visit.ends_at, "I4: the spot is taken for as long as the pass is good"
+        assert answer == room.visits.stands(replace(granted, expires_at=expected + granted.trouble_ms))
+        ends_at = self.model.visits[granted.place].ends_at
+        assert answer.expires_at - answer.trouble_ms == ends_at, (
+            "I4: the spot is taken while the pass is good"
+        )
         shopper.granted = answer
 
     @staticmethod
@@ -342,7 +348,7 @@ class Shadow(RuleBasedStateMachine):
         now, capacity = self.clock.at_ms, self.model.pace.capacity
         assert number not in self.entered, "I6: a ticket enters once"
         self.entered.add(number)
-        visits = sum(float(end) > now for _, end in self.read_set("visits"))
+        visits = sum(float(end) > self.model.visit_time(now) for _, end in self.read_set("visits"))
         assert capacity is None or visits + lower <= capacity, "I4, and spots kept for lower places"
         assert now <= answer.enter_at <= now + (0 if lower else 2000), "I7: behind others only when due"
         self.entries.add(answer.enter_at)
@@ -355,8 +361,11 @@ class Shadow(RuleBasedStateMachine):
         if self.knows_moved(room, ticket):
             assert isinstance(answer, Moved)
             return
-        expected = self.model.leave(room.position(ticket).place, ticket.number, ticket.generation)
+        place = room.position(ticket).place
+        expected = self.model.leave(place, ticket.number, ticket.generation)
         assert isinstance(answer, Moved) == (expected == pure.Refused("moved"))
+        if expected is True and place is not None:
+            self.left.add(place)
 
     def read_set(self, name: str) -> list[tuple[int, float]]:
         """A sorted set of the line: places and scores."""
@@ -381,6 +390,9 @@ class Shadow(RuleBasedStateMachine):
         assert (number("units_taken") or 0) == model.units_taken
         assert (number("paused_at"), number("units_left")) == (model.paused_at, model.units_left)
         assert (b"sold_out" in line, b"closed" in line) == (model.sold_out, model.closed)
+        trouble = number("trouble_since"), number("trouble_until") or 0, number("trouble_ms") or 0
+        assert trouble == (model.trouble_since, model.trouble_until, model.trouble_ms)
+        assert (b"trusted" in line) == model.trusted
         assert self.read_set("door") == [(place, place) for place in model.door]
         assert dict(self.read_set("knocks")) == model.knocks
         assert dict(self.read_set("coming")) == model.coming
@@ -398,6 +410,17 @@ class Shadow(RuleBasedStateMachine):
         records: Any = self.redis.hgetall(keys.holders)
         holders = {name.decode(): int(records[name].split(b":")[0]) for name in records}
         assert holders == model.holders
+
+    @invariant()
+    def a_pass_is_good_while_its_visit_lasts(self) -> None:
+        """I4: no gate takes a pass for longer, though trouble extends both."""
+        self.latest = max(self.latest, self.clock.at_ms)
+        visit_time = self.model.visit_time(self.clock.at_ms)
+        lasting = {place for place, visit in self.model.visits.items() if visit.lasts(visit_time)}
+        for granted in [each.granted for each in self.shoppers if each.granted]:
+            for room in self.gates:
+                if granted.place not in self.left and room.visits.stands(granted).expires_at > self.latest:
+                    assert granted.place in lasting, "I4: a pass outlives its visit"
 
     @invariant()
     def counters_only_grow(self) -> None:

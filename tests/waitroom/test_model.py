@@ -269,12 +269,80 @@ def test_a_pause_keeps_the_door_and_gives_everyone_time_to_return() -> None:
     assert (model.door, 0 in model.coming) == ([], False)
 
 
+def test_trouble_halts_the_door_and_extends_visits_until_it_runs_out() -> None:
+    """As long as it is told again within five seconds; a trouble that was not told in time is another one."""
+    model = line()
+    assert model.knock(NOW, 0, 0) == Entered(NOW, NOW + VISIT)
+    for at in (0, 4_000):
+        model.trouble(NOW + at)
+        assert model.knock(NOW + at, 1, 1) == Refused("paused")
+    assert model.knock(NOW + 8_000, 0, 0) == Entered(NOW + 8_000, NOW + 8_000 + VISIT)
+    model.trouble(NOW + 10_000)
+    assert (model.trouble_since, model.trouble_ms) == (NOW + 10_000, 9_000)
+    model.call(NOW + 15_000)
+    assert (model.trouble_since, model.trouble_ms) == (None, 14_000)
+    assert model.knock(NOW + 15_000, 1, 1) == Entered(NOW + 15_000, NOW + 15_000 + VISIT)
+    assert model.knock(NOW + 13_999 + VISIT, 0, 0) == Entered(NOW + 14_000, NOW + 14_000 + VISIT)
+    assert model.knock(NOW + 14_000 + VISIT, 0, 0) == Refused("spent")
+
+
+def test_trouble_is_not_heard_while_the_operator_trusts_the_shop() -> None:
+    """Until they take it back."""
+    model = line()
+    model.hold(NOW, Hold.TRUST)
+    model.trouble(NOW)
+    assert model.trouble_since is None
+    model.hold(NOW, Hold.WATCH)
+    model.trouble(NOW)
+    assert model.trouble_since == NOW
+
+
 def test_a_closed_room_stays_closed() -> None:
     """No restock brings it back."""
     model = line()
     for action in (Hold.SOLD_OUT, Hold.CLOSE, Hold.RESTOCK):
         model.hold(NOW, action)
     assert model.join(NOW, b"late") == model.knock(NOW, 0, 0) == Refused("closed")
+
+
+def test_a_turn_is_put_off_only_while_it_lasts() -> None:
+    """Not before it has come, nor from the shop, nor once it is spent; put off, it counts as one that did not come."""
+    model = line(10, capacity=1)
+    called = model.called
+    assert model.defer(NOW, called, called) == Refused("not_called")
+    model.knock(NOW, 0, 0)
+    assert model.defer(NOW, 0, 0) == Refused("in_shop")
+    assert [model.defer(NOW, 1, 1) for _ in range(2)] == [True, False]
+    assert model.lapsed == 1
+    assert model.defer(NOW + VISIT, 0, 0) == Refused("spent")
+
+
+def test_more_time_counts_from_the_pass() -> None:
+    """So the same request gets the same answer, within what is given and while the visit lasts."""
+    model = Model(Pace(60, None, 5, VISIT, VISIT, MORE, 2))
+    model.join(NOW, b"a")
+    model.call(NOW)
+    model.knock(NOW, 0, 0)
+    end = NOW + VISIT
+    assert [model.extend(NOW, 0, end) for _ in range(2)] == [end + MORE] * 2
+    assert model.extend(NOW, 0, end + MORE) == end + 2 * MORE
+    assert model.extend(NOW, 0, end) == end + 2 * MORE
+    assert model.extend(NOW, 0, end + 2 * MORE) == Refused("no_more")
+    assert model.extend(end + 2 * MORE, 0, end) == model.extend(NOW, 1, end) == Refused("over")
+
+
+def test_a_place_goes_to_the_first_device_that_claims_it() -> None:
+    """The one before gets nothing more; a place in the shop or spent goes to nobody; what was lost is believed."""
+    model = line(10)
+    assert model.claim(NOW, 1, 1, b"phone") == model.claim(NOW, 1, 1, b"phone") == 1
+    assert model.claim(NOW, 1, 1, b"tablet") == Refused("used")
+    moved = Refused("moved")
+    assert model.knock(NOW, 1, 1) == model.defer(NOW, 1, 1) == model.leave(1, 1) == moved
+    assert isinstance(model.knock(NOW, 1, 1, generation=1), Entered)
+    assert model.claim(NOW, 1, 1, b"tablet", generation=1) == Refused("in_shop")
+    assert model.claim(NOW + VISIT, 1, 1, b"tablet", generation=1) == Refused("spent")
+    assert model.claim(NOW, 2, None, b"phone", generation=7) == 8
+    assert model.claim(NOW, 3, 3, b"phone", known=9) == Refused("used")
 
 
 class AnySale(RuleBasedStateMachine):

@@ -359,3 +359,27 @@ async def test_i13_moves_cost_as_much_as_tickets_are_moved(sale: Sale) -> None:
     keys = waiting.keys
     assert (sale.redis.zcard(keys.generations), sale.redis.hlen(keys.claims)) == (1, 1)
     assert len(waiting.moves._generations) == 1
+
+
+async def test_more_time_and_the_shops_trouble_add_up(sale: Sale) -> None:
+    """In whatever order they come, pass and visit end at the same instant, as long as both together say."""
+    waiting, other = [await sale.gate(visit_seconds=60, more_time_seconds=20, more_times=2) for _ in range(2)]
+    _, first = await let_in(sale, waiting)
+    second = await waiting.extend(first)
+    await waiting.tell_trouble()
+    await sale.later(waiting, 2_000)
+    during = await waiting.extend(second)
+    assert (during.expires_at - first.expires_at, during.trouble_ms) == (42_000, 2_000)
+    await sale.later(waiting, 10_000)
+    await other.tick()
+    after = other.visits.stands(during)
+    assert (after.expires_at - first.expires_at, after.enter_at - first.enter_at) == (45_000, 5_000)
+    assert waiting.room.pace.times_left(after.enter_at, after.expires_at) == 0
+    with pytest.raises(NoMoreTime):
+        await other.extend(after)
+    assert await other.extend(first) == replace(after, trouble_ms=5_000)
+    sale.clock.at_ms = after.expires_at - 1
+    await waiting.tick()
+    assert waiting.line.visits == 1
+    await sale.later(waiting, 1)
+    assert waiting.line.visits == 0

@@ -1,8 +1,8 @@
 """Whatever shoppers, gates and an operator do in any order, the scripts answer as the model does.
 
 Hypothesis makes up sales: joins with and without identity, repeats, knocks, departures, activity, changes of pace,
-pauses, stock, jumps of time, gates that restart, and a store that loses its last writes. After each step every
-key of the line is compared with `waitroom.model.Model`, and the invariants of the design are checked.
+pauses, stock, a shop in trouble, jumps of time, gates that restart, and a store that loses its last writes. After each
+step every key of the line is compared with `waitroom.model.Model`, and the invariants of the design are checked.
 """
 
 import asyncio
@@ -42,7 +42,9 @@ steps = st.sampled_from(
     [250, 1, 100, 700, 700, 1000, 1000, 1000, 1500, 2000, 3000, 5000, 7000, 20_000, VISIT, 130_000]
 )
 # Most of the time the sale should go on.
-holds = st.sampled_from([Hold.PAUSE, Hold.RESUME, Hold.RESUME, Hold.SOLD_OUT, Hold.RESTOCK, Hold.RESTOCK])
+holds = st.sampled_from(
+    [Hold.PAUSE, *[Hold.RESUME] * 2, Hold.SOLD_OUT, *[Hold.RESTOCK] * 2, Hold.TRUST, *[Hold.WATCH] * 2]
+)
 stocks = st.sampled_from([(3, 1), (0, 2), (5, 0), (4, 1), (2, 2), (1, 1), (0, 0)])
 
 
@@ -229,6 +231,7 @@ class AnySale(Shadow):
         room = self.gates[gate]
         if done:
             self.model.leave(granted.place)
+            self.left.add(granted.place)
             self.run(room.leave_shop(granted))
             assert not room.visits.admits(granted) or granted.place not in self.model.visits
         else:
@@ -244,7 +247,7 @@ class AnySale(Shadow):
         if shopper.granted is not None:
             passes = [shopper.granted] * 2
             for room, granted in zip((self.gates[gate], self.gates[1 - gate]), passes, strict=True):
-                self.check_extend(shopper, granted, self.run(self.attempt(room.extend(granted))))
+                self.check_extend(room, shopper, granted, self.run(self.attempt(room.extend(granted))))
 
     @rule(gate=gates, action=holds)
     def hold(self, gate: int, action: Hold) -> None:
@@ -258,6 +261,19 @@ class AnySale(Shadow):
             self.call(forced=False)
         else:
             assert isinstance(answer, Conflict)
+
+    @rule(gate=gates, waits=st.tuples(st.sampled_from([0, 250, 4999]), st.sampled_from([0, 5000, 5001])))
+    def shop_is_in_trouble(self, gate: int, waits: tuple[int, int]) -> None:
+        """A gate says so, and again a while later; then it may be over."""
+        room = self.gates[gate]
+        for ms in waits:
+            self.heal(room)
+            before = self.model.trouble_since
+            self.model.trouble(self.clock.at_ms)
+            if before != self.model.trouble_since:
+                self.call(forced=False)
+            self.run(room.tell_trouble())
+            self.time_passes(ms, gate)
 
     @precondition(lambda self: self.steps > 40)
     @rule(gate=gates)
@@ -323,6 +339,7 @@ class AnySale(Shadow):
         self.redis.hset(self.gates[0].keys.line, "run", "the one before")
         self.model, self.drawn = deepcopy(snapshot.model), snapshot.drawn
         self.entered = set(snapshot.entered)
+        self.left |= {each.granted.place for each in self.shoppers if each.granted}
         pace = self.model.pace
         self.entries = Entries(Fraction(self.clock.at_ms), Fraction(interval(pace.rate)), pace.burst)
         held_back = self.run(self.attempt(self.gates[gate].join(b"\xff" * 32)))

@@ -9,7 +9,7 @@
 -- coming: place called within the lead that has not knocked yet -> when it was called
 -- ended:  place whose visit ended before its pass does -> when it ended, so that gates refuse the pass
 
-local LEAD_MS, SPACING_MS = 6000, 200
+local SPACING_MS = 200
 local LEAST_SHOW_RATE, MOST_CALLED = 0.02, 2000
 local FLOW_HALF_LIFE_MS, MOST_FLOW_MS = 120000, 1000
 
@@ -19,14 +19,15 @@ if line.run ~= run() then
 end
 heal(KEYS[3], KEYS[10], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
 
--- Drops what is over and counts it, in counts that forget; a pause keeps those who are coming as they are.
+-- Drops what is over and counts it, in counts that forget; a door that stands still keeps those who are coming.
 local function tidy()
-  local over = redis.call('ZRANGE', KEYS[7], '-inf', now, 'BYSCORE')
+  local visit_time = now - trouble_ms()
+  local over = redis.call('ZRANGE', KEYS[7], '-inf', visit_time, 'BYSCORE')
   for _, place in ipairs(over) do redis.call('ZREM', KEYS[8], place) end
-  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now)
-  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - longest_pass_ms())
+  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', visit_time)
+  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', visit_time - longest_pass_ms())
   drop_stale_knocks(KEYS[5], KEYS[6])
-  local late = line.paused_at and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
+  local late = stands_still() and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
   local kept = 2 ^ (-math.max(0, now - count('decayed_at')) / HALF_LIFE_MS)
   local counts = {
     shown = count('shown') * kept,
@@ -75,6 +76,10 @@ local function measure(elapsed, n)
   set('entered', text(count('entered') * kept))
 end
 
+if line.trouble_since and now >= count('trouble_until') then
+  end_trouble(KEYS[10])
+  date_anew(KEYS[4], KEYS[6])
+end
 tidy()
 record_phase(phase())
 local elapsed = now - count('last_call')

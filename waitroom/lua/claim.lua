@@ -13,7 +13,7 @@ if known > generation then
   if redis.call('HGET', KEYS[4], number) == ARGV[6] then return { 'claimed', known, 0 } end
   return { 'used' }
 end
-if place ~= '' and tonumber(redis.call('ZSCORE', KEYS[5], place) or 0) > now then return { 'in_shop' } end
+if place ~= '' and tonumber(redis.call('ZSCORE', KEYS[5], place) or 0) > now - trouble_ms() then return { 'in_shop' } end
 if is_spent(KEYS[6], KEYS[7], tonumber(number), ARGV[4]) then return { 'spent' } end
 
 set('generation', count('generation') + 1)

@@ -25,7 +25,7 @@ local function parse(record) return string.match(record, '^(%d+):(%x+):?(%d*)$')
 local function over(record)
   local number, _, place = parse(record)
   if redis.call('GETBIT', KEYS[5], number) == 0 then return false end
-  return not (place ~= '' and tonumber(redis.call('ZSCORE', KEYS[6], place) or 0) > now)
+  return not (place ~= '' and tonumber(redis.call('ZSCORE', KEYS[6], place) or 0) > now - trouble_ms())
 end
 
 local function same(code, record)

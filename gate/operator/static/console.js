@@ -24,6 +24,16 @@ const HOLDS = {
     title: "Resume?", act: "Resume",
     text: "Calls and entries go on where they stopped.", hint: "Optional, and public: it stands in the sale's record.",
   },
+  trust: {
+    title: "Go on when the shop is in trouble?", act: "Go on regardless",
+    text: "The gate goes on calling and letting in although the shop looks slow or failing to it, and extends no visits. A pause that is on now ends within five seconds.",
+    hint: "Optional, and public: it stands in the sale's record.",
+  },
+  watch: {
+    title: "Pause when the shop is in trouble?", act: "Watch the shop",
+    text: "When the shop is slow or failing, calls and entries stop by themselves until it has recovered, and visits are extended.",
+    hint: "Optional, and public: it stands in the sale's record.",
+  },
   sold_out: {
     title: "Mark the room sold out?", act: "Mark sold out",
     text: "No more tickets are issued and nobody else enters. Everyone who waits is told at once. A restock takes it back.",
@@ -102,6 +112,8 @@ function show(room) {
   const early = line.paused_at !== null && room.phase !== "paused" && room.holds.includes("resume");
   const paused = early ? "The room is paused: it will not let anyone in when it opens." : "Paused.";
   say("paused", line.paused_at !== null && room.holds.includes("resume") ? `${paused} ${line.reason && `Reason: ${line.reason}`}` : "");
+  const asked = line.trusted ? " You have asked to go on regardless." : "";
+  say("shop-trouble", line.trouble_since === null ? "" : `The shop is slow or failing since ${clock.format(line.trouble_since)}. Nobody is called or enters until it has recovered, and visits are extended.${asked}`);
   say("trouble", room.store_away ? "The store does not answer. These are the last figures; nobody joins or enters until it is back." : "");
   for (const item of document.querySelectorAll("[data-hold]")) {
     item.hidden = !room.holds.includes(item.dataset.hold);

@@ -38,7 +38,7 @@ async def test_a_room_shows_all_that_is_known_of_it(anna: Desk) -> None:
     }
     line = room["line"]
     assert (line["issued"], line["called"], line["waiting"], line["coming"]) == (1, 1, 0, 1)
-    assert room["holds"] == ["pause", "sold_out", "close"]
+    assert room["holds"] == ["pause", "trust", "sold_out", "close"]
 
 
 async def test_all_rooms_are_listed(anna: Desk) -> None:
@@ -147,10 +147,12 @@ async def test_a_large_body_is_refused(anna: Desk) -> None:
 async def test_the_door_is_held_and_let_go(anna: Desk) -> None:
     """Each hold answers the room as it is afterwards, with the holds that are possible then."""
     steps = [
-        ("pause", "paused", ["resume", "sold_out", "close"]),
-        ("resume", "open", ["pause", "sold_out", "close"]),
+        ("pause", "paused", ["resume", "trust", "sold_out", "close"]),
+        ("resume", "open", ["pause", "trust", "sold_out", "close"]),
+        ("trust", "open", ["pause", "watch", "sold_out", "close"]),
+        ("watch", "open", ["pause", "trust", "sold_out", "close"]),
         ("sold_out", "sold_out", ["restock", "close"]),
-        ("restock", "open", ["pause", "sold_out", "close"]),
+        ("restock", "open", ["pause", "trust", "sold_out", "close"]),
         ("close", "closed", []),
     ]
     for action, phase, holds in steps:
