@@ -43,6 +43,8 @@ async def open_gate(settings: Settings, *, clock: Clock, registry: CollectorRegi
         StoreAway: it does not come up in time. StoreUnfit: it must not be used.
         BadSettings: no secrets, or pages that cannot be made as the operator wants them.
     """
+    for oddity in settings.oddities():
+        _log.warning("settings", warning=oddity)
     look = Look(folder=settings.templates)
     looks = {name: Look(name, room, settings.templates) for name, room in settings.rooms.items()}
     observe = fan_out(LineMetrics(registry), log_events)

@@ -111,7 +111,7 @@ class StoreLost:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFound:
+class StoreBack:
     """The store answers again."""
 
 
@@ -128,7 +128,7 @@ Event: TypeAlias = (
     | Drawn
     | ScriptRan
     | StoreLost
-    | StoreFound
+    | StoreBack
 )
 Observe: TypeAlias = Callable[[Event], None]
 

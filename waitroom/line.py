@@ -89,7 +89,7 @@ class WaitingRoom(Shoppers):
         schedule = settings.schedule(clock.now_ms(), opens_in)
         self.commitment: Commitment = commit(name, schedule, drand=settings.draw == "drand")
         self.room: Room = settings.room(name, schedule, settings.pace())
-        self._phase = self.phase()
+        self._phase: Phase | None = None  # as last read
 
     # ---- Life of the room
 
@@ -120,7 +120,7 @@ class WaitingRoom(Shoppers):
         except StoreAway as error:
             self._lose_store(error)
             return
-        self._find_store()
+        self._regain_store()
         line, settings, visits, at_door, coming, ended, moved = answer
         self._read(line, settings, visits=visits, at_door=at_door, coming=coming)
         self.visits.read_ended(ended, read_longest_pass(pairs(settings)))
@@ -243,7 +243,7 @@ class WaitingRoom(Shoppers):
     # ---- The operator's and the shop's verbs
 
     async def hold(self, action: Hold, *, by: str, reason: str = "") -> Phase:
-        """Pause, resume, mark sold out, restock or close; answers the phase after it.
+        """Pause, resume, mark sold out, restock, close or reopen; answers the phase after it.
 
         Raises:
             Conflict: it is no legal move in this phase.
@@ -389,9 +389,9 @@ class WaitingRoom(Shoppers):
             self._marks.presale_size = self.line.presale_size
         self._drawing.remember(self.line)
         now_phase = self.phase()
-        if now_phase is not self._phase:
-            self._observe(events.PhaseChanged(self.room.name, self._phase, now_phase))
-            self._phase = now_phase
+        before, self._phase = self._phase, now_phase
+        if before not in {None, now_phase}:
+            self._observe(events.PhaseChanged(self.room.name, before, now_phase))
         self._observe(events.LineRead(self.room, self.line, now_phase))
 
     def _lose_store(self, error: StoreAway) -> None:
@@ -399,7 +399,7 @@ class WaitingRoom(Shoppers):
             self.store_away = True
             self._observe(events.StoreLost(str(error)))
 
-    def _find_store(self) -> None:
+    def _regain_store(self) -> None:
         if self.store_away:
             self.store_away = False
-            self._observe(events.StoreFound())
+            self._observe(events.StoreBack())

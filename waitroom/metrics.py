@@ -67,7 +67,7 @@ class LineMetrics:
                 self._gauges.show(room, line, phase)
             case events.StoreLost():
                 self._store_up.set(0)
-            case events.StoreFound():
+            case events.StoreBack():
                 self._store_up.set(1)
             case _:
                 pass

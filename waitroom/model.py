@@ -8,13 +8,13 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, replace
 
 from waitroom import pace as arithmetic
+from waitroom.model_holders import RETRY_MS, Holders, Refused, Visit
 from waitroom.room import Hold, Pace
+
+__all__ = ["RETRY_MS", "AtDoor", "Entered", "Model", "Refused", "Visit"]
 
 TROUBLE_LASTS_MS = 5_000
 """The shop is in trouble until no gate has said so for this time."""
-
-RETRY_MS = 120_000
-"""For so long a repeated join is known by its entropy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,52 +33,19 @@ class AtDoor:
     knock_again_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A verb says no.
+class Model(Holders):
+    """One room's line. Every verb takes the time, in epoch ms, and never looks at a clock.
 
-    The ``reason`` is ``paused``, ``sold_out``, ``closed``, ``spent``, ``once``, ``not_called``, ``in_shop``,
-    ``moved``, ``used``, ``over`` or ``no_more``.
-    ``ahead`` is how many places are called before one that is not called yet.
+    With a ``presale``, those who join before `freeze` are drawn.
     """
 
-    reason: str
-    ahead: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A shopper in the shop until ``ends_at``, which activity may put off; in the time of visits."""
-
-    enter_at: int
-    ends_at: int
-
-    def lasts(self, visit_time: int) -> bool:
-        """Whether it has not ended yet."""
-        return visit_time < self.ends_at
-
-
-class Model:
-    """One room's line. Every verb takes the time, in epoch ms, and never looks at a clock."""
-
-    def __init__(self, pace: Pace, *, once: bool = False) -> None:
+    def __init__(self, pace: Pace, *, once: bool = False, presale: bool = False) -> None:
+        super().__init__(once=once, presale=presale)
         self.pace = pace
-        self.once = once
         self.interval = arithmetic.interval(pace.rate)
-        self.issued = 0
-        self.called = 0
-        self.presale_size: int | None = None
-        self.retries: dict[bytes, tuple[int, int]] = {}  # entropy -> number, forgotten at
-        self.holders: dict[str, int] = {}  # identity -> number
-        self.entered: dict[int, int] = {}  # number -> place, of those who entered
-        self.spent: set[int] = set()  # numbers
-        self.generation = 0  # the latest: how often a ticket was moved
-        self.generations: dict[int, int] = {}  # number -> which move its last one was
-        self.claims: dict[int, bytes] = {}  # number -> who claimed it last
         self.coming: dict[int, int] = {}  # place -> called at
         self.door: list[int] = []  # places, in order
         self.knocks: dict[int, int] = {}  # place at the door -> until when its last knock counts
-        self.visits: dict[int, Visit] = {}  # by place
         self.tat = 0.0
         self.shown = self.lapsed = self.leaving = 0.0  # counts, decayed until `decayed_at`
         self.decayed_at = 0
@@ -89,64 +56,14 @@ class Model:
         self.trouble_until = 0
         self.trouble_ms = 0  # all of it, before the one that lasts
         self.trusted = False
-        self.sold_out = False
-        self.closed = False
         self.units_left: int | None = None
         self.units_taken = 0
-
-    # ---- Taking a ticket
-
-    def join(self, now: int, entropy: bytes, identity: str = "", held: int | None = None) -> int | Refused:
-        """The number that this identity or browser already has, or the next one.
-
-        ``held`` is the number of the ticket that came with the request.
-        """
-        number = self._of_identity(now, identity, held) if identity else self._of_browser(now, entropy, held)
-        if number is not None:
-            return number
-        if self.closed or self.sold_out:
-            return Refused("closed" if self.closed else "sold_out")
-        number, self.issued = self.issued, self.issued + 1
-        if identity:
-            self.holders[identity] = number
-        else:
-            self.retries[entropy] = number, now + RETRY_MS
-        return number
-
-    def _of_identity(self, now: int, identity: str, held: int | None) -> int | Refused | None:
-        number = self.holders.get(identity, held)
-        if number is None:
-            return None
-        if self._over(now, number):
-            return Refused("once") if self.once and number in self.entered else None
-        self.holders.setdefault(identity, number)
-        return number
-
-    def _of_browser(self, now: int, entropy: bytes, held: int | None) -> int | None:
-        if held is not None and not self._over(now, held):
-            return held
-        number, forgotten_at = self.retries.get(entropy, (held, now))
-        return number if now < forgotten_at and number != held else None
-
-    def _over(self, now: int, number: int) -> bool:
-        """Whether a ticket has done its work: it has entered or left, and no visit of it lasts."""
-        visit = self.visits.get(self.entered.get(number, -1))
-        return number in self.spent and not (visit and visit.lasts(self.visit_time(now)))
-
-    def freeze(self) -> int:
-        """The presale's size: fixed by the first who asks."""
-        if self.presale_size is None:
-            self.presale_size = self.issued
-        return self.presale_size
-
-    def heal(self, issued: int, called: int) -> None:
-        """Raise the counters to the highest a gate has seen: after a loss no number is given out twice."""
-        self.issued, self.called = max(self.issued, issued), max(self.called, called)
 
     # ---- Calling
 
     def call(self, now: int, *, forced: bool = False) -> int:
         """Tidy up, then call the next places if it is time; answers how many."""
+        self._follow_clock(now)
         self.recover(now)
         self._tidy(now)
         elapsed = now - self.last_call
@@ -170,6 +87,15 @@ class Model:
         if self.issued > self.called:
             self._measure(elapsed, count)
         return count
+
+    def _follow_clock(self, now: int) -> None:
+        """After the clock was set back no date may lie far ahead, or the door would stand still until then."""
+        fell = self.last_call - now
+        if fell <= arithmetic.CLOCK_FELL_MS:
+            return
+        self.tat -= fell
+        self.last_call = self.decayed_at = now
+        self._date_anew(now)
 
     def _measure(self, elapsed: int, count: int) -> None:
         """How the line moves; one that has run dry tells nothing of how fast it could move."""
@@ -259,43 +185,6 @@ class Model:
         self._forget_knock(place)
         return coming or at_door
 
-    def claim(
-        self,
-        now: int,
-        number: int,
-        place: int | None,
-        who: bytes,
-        *,
-        identity: str = "",
-        generation: int = 0,
-        known: int = 0,
-    ) -> int | Refused:
-        """Another device takes over the ticket of this ``generation``, once: its generation from now on.
-
-        ``known`` is the latest that the gate knows of this number.
-        """
-        known = self._generation(number, max(generation, known))
-        if known > generation:
-            return known if self.claims.get(number) == who else Refused("used")
-        visit = None if place is None else self.visits.get(place)
-        if visit and visit.lasts(self.visit_time(now)):
-            return Refused("in_shop")
-        if self._is_spent(number, identity):
-            return Refused("spent")
-        self.generation += 1
-        self.generations[number], self.claims[number] = self.generation, who
-        return self.generation
-
-    def _generation(self, number: int, signed: int) -> int:
-        """The latest generation of a ticket; one that is signed and later was lost, and is believed."""
-        if signed > self.generations.get(number, 0):
-            self.generations[number], self.generation = signed, max(self.generation, signed)
-        return self.generations.get(number, 0)
-
-    def _is_spent(self, number: int, identity: str) -> bool:
-        """Whether a ticket gets nothing more; one that its identity has replaced does not either."""
-        return number in self.spent or (identity != "" and self.holders.get(identity, number) != number)
-
     def _refusal(self, number: int, place: int, identity: str) -> Refused | None:
         if self._is_spent(number, identity):
             return Refused("spent")
@@ -366,7 +255,7 @@ class Model:
     # ---- The operator and the shop
 
     def hold(self, now: int, action: Hold) -> None:
-        """Pause, resume, sold out, restock or close; what already holds changes nothing."""
+        """Pause, resume, sold out, restock, close or reopen; what already holds changes nothing."""
         match action:
             case Hold.PAUSE if self.paused_at is None:
                 self.paused_at = now
@@ -379,6 +268,8 @@ class Model:
                 self.sold_out, self.units_left = False, None
             case Hold.CLOSE:
                 self.closed = True
+            case Hold.REOPEN:
+                self.closed = False
             case Hold.TRUST | Hold.WATCH:
                 self.trusted = action is Hold.TRUST
 
@@ -402,16 +293,16 @@ class Model:
         """A gate sees the shop in trouble."""
         if self.trusted:
             return
-        if self.trouble_since is not None and now >= self.trouble_until:
-            self._end_trouble()
+        if self._trouble_is_over(now):
+            self._end_trouble(now)
         if self.trouble_since is None:
             self.trouble_since = now
         self.trouble_until = max(self.trouble_until, now + TROUBLE_LASTS_MS)
 
     def recover(self, now: int) -> None:
         """Close a trouble that no gate has told of lately; the door goes on as after a pause."""
-        if self.trouble_since is not None and now >= self.trouble_until:
-            self._end_trouble()
+        if self._trouble_is_over(now):
+            self._end_trouble(now)
             self._date_anew(now)
 
     def trouble_so_far(self, now: int) -> int:
@@ -424,8 +315,13 @@ class Model:
         """By which visits end."""
         return now - self.trouble_so_far(now)
 
-    def _end_trouble(self) -> None:
-        self.trouble_ms = self.trouble_so_far(self.trouble_until)
+    def _trouble_is_over(self, now: int) -> bool:
+        """Whether no gate has told of it for so long, by a clock that may have been set back since."""
+        left = self.trouble_until - now
+        return self.trouble_since is not None and not 0 < left <= TROUBLE_LASTS_MS + arithmetic.CLOCK_FELL_MS
+
+    def _end_trouble(self, now: int) -> None:
+        self.trouble_ms = self.trouble_so_far(now)
         self.trouble_since, self.trouble_until = None, 0
 
     def set_pace(self, now: int, pace: Pace) -> None:

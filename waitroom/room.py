@@ -31,6 +31,7 @@ class Hold(StrEnum):
     SOLD_OUT = "sold_out"
     RESTOCK = "restock"
     CLOSE = "close"
+    REOPEN = "reopen"
 
 
 JOINABLE = frozenset({Phase.PRESALE, Phase.DRAWING, Phase.OPEN, Phase.PAUSED})
@@ -46,6 +47,7 @@ HOLDS = {
     Hold.SOLD_OUT: frozenset({Phase.OPEN, Phase.PAUSED, Phase.SOLD_OUT}),
     Hold.RESTOCK: frozenset({Phase.OPEN, Phase.PAUSED, Phase.SOLD_OUT}),
     Hold.CLOSE: frozenset(Phase),
+    Hold.REOPEN: frozenset({Phase.CLOSED}),
 }
 """The phases in which each hold is a legal move; repeating one that already holds changes nothing."""
 
@@ -62,7 +64,10 @@ MOVES = {
     Phase.SOLD_OUT: {Phase.OPEN: "restock", Phase.PAUSED: "restock while paused"},
     Phase.CLOSED: {},
 }
-"""The legal moves from phase to phase and what makes them; every phase may also close."""
+"""The legal moves from phase to phase and what makes them.
+
+Every phase may also close; a room that is reopened goes to the phase that its time and flags say.
+"""
 
 
 @dataclass(frozen=True, slots=True)

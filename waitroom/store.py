@@ -176,6 +176,17 @@ class Store:
         except exceptions.RedisError as error:
             raise _explain(error) from error
 
+    async def is_claimed(self, key: str) -> bool:
+        """Whether somebody has taken this name.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        try:
+            return bool(await self._redis.exists(key))
+        except exceptions.RedisError as error:
+            raise _explain(error) from error
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._redis.aclose(close_connection_pool=True)

@@ -38,7 +38,9 @@ class Visits:
     @property
     def ended_since(self) -> int:
         """From when on early ends should be read (epoch ms)."""
-        return max(0, max(self._ended.values(), default=0) - _OVERLAP_MS)
+        # Not later than now: the clock may have been set back.
+        last = min(max(self._ended.values(), default=0), self._clock.now_ms())
+        return max(0, last - _OVERLAP_MS)
 
     def end(self, place: int) -> None:
         """Remember that a visit ended just now."""

@@ -87,6 +87,29 @@ def test_a_ticket_that_its_identity_no_longer_holds_is_spent() -> None:
     assert isinstance(model.knock(NOW, 1, 1, "mi"), Entered)
 
 
+def test_before_the_draw_a_ticket_that_was_given_back_is_good_again() -> None:
+    """Leaving and joining again makes no second lot; once the list is fixed, it is a new number."""
+    model = Model(Pace(60, None, 5, VISIT, VISIT), presale=True)
+    assert model.join(NOW, b"a", "mi") == 0
+    model.leave(None, 0)
+    assert model.join(NOW, b"b", "mi") == 0
+    assert model.spent == set()
+    model.leave(None, 0)
+    model.freeze()
+    assert model.join(NOW, b"c", "mi") == 1
+    assert model.spent == {0}
+
+
+def test_a_closed_room_goes_on_where_it_was_once_it_is_reopened() -> None:
+    """Nobody joins or enters meanwhile; the next number is the next number."""
+    model = line(1)
+    model.hold(NOW, Hold.CLOSE)
+    assert model.join(NOW, b"next") == Refused("closed")
+    model.hold(NOW, Hold.REOPEN)
+    assert model.join(NOW, b"next") == 1
+    assert isinstance(model.knock(NOW, 0, 0), Entered)
+
+
 def test_the_presale_is_frozen_once() -> None:
     """Its size stays what it was when the first gate asked."""
     model = line(3)

@@ -27,7 +27,7 @@ from tests.conftest import NOON
 from tests.waitroom.shadow import Entries, Shadow, Snapshot
 from waitroom import model as pure
 from waitroom.errors import Conflict, StoreAway
-from waitroom.pace import interval
+from waitroom.pace import CLOCK_FELL_MS, interval
 from waitroom.room import HOLDS, Hold, Phase
 
 VISIT = 60_000
@@ -91,7 +91,7 @@ class AnySale(Shadow):
         }
         self.gates = [self.run(self.sale.gate(**self.options)) for _ in range(2)]
         self.drawn = not presale
-        self.model = pure.Model(self.gates[0].room.pace, once=once)
+        self.model = pure.Model(self.gates[0].room.pace, once=once, presale=presale)
         self.call(forced=False)
         self.entries = Entries(Fraction(NOON), Fraction(interval(rate)), burst)
         self.crowd(0, tickets)
@@ -120,6 +120,12 @@ class AnySale(Shadow):
         """A gate whose clock is behind, or one whose clock was ahead."""
         self.clock.advance(-ms)
         self.tick(self.gates[gate])
+
+    @precondition(lambda self: self.clock.at_ms > NOON + 2 * VISIT)
+    @rule(ms=st.integers(CLOCK_FELL_MS + 1, 2 * VISIT - 1000 * PRESALE_S), gate=gates)
+    def clock_is_set_back(self, ms: int, gate: int) -> None:
+        """The store's clock, and every gate's with it."""
+        self.clock_falls_back(ms, gate)
 
     @rule(gate=gates, size=st.integers(1, 8))
     def crowd(self, gate: int, size: int) -> None:
@@ -275,11 +281,17 @@ class AnySale(Shadow):
             self.run(room.tell_trouble())
             self.time_passes(ms, gate)
 
-    @precondition(lambda self: self.steps > 40)
+    @precondition(lambda self: self.steps > 30)
     @rule(gate=gates)
     def close(self, gate: int) -> None:
         """The end of the sale."""
         self.hold(gate, Hold.CLOSE)
+
+    @precondition(lambda self: self.model.closed)
+    @rule(gate=gates)
+    def reopen(self, gate: int) -> None:
+        """Not quite yet: it goes on where it was closed."""
+        self.hold(gate, Hold.REOPEN)
 
     @rule(gate=gates, rate=rates, capacity=capacities, burst=bursts, more=mores)
     def tune(self, gate: int, rate: float, capacity: int | None, burst: int, more: tuple[int, int]) -> None:
@@ -340,8 +352,7 @@ class AnySale(Shadow):
         self.model, self.drawn = deepcopy(snapshot.model), snapshot.drawn
         self.entered = set(snapshot.entered)
         self.left |= {each.granted.place for each in self.shoppers if each.granted}
-        pace = self.model.pace
-        self.entries = Entries(Fraction(self.clock.at_ms), Fraction(interval(pace.rate)), pace.burst)
+        self.count_entries_anew()
         held_back = self.run(self.attempt(self.gates[gate].join(b"\xff" * 32)))
         assert isinstance(held_back, StoreAway)
         self.hold_until = self.clock.at_ms + 1000

@@ -15,9 +15,19 @@ local FLOW_HALF_LIFE_MS, MOST_FLOW_MS = 120000, 1000
 
 if line.run ~= run() then
   set('run', run())
-  set('hold_until', now + 1000)
+  set('hold_until', now + HEAL_MS)
 end
 heal(KEYS[3], KEYS[10], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+
+-- After the clock was set back no date may lie far ahead, or the door would stand still until then.
+local function follow_clock()
+  local fell = count('last_call') - now
+  if fell <= CLOCK_FELL_MS then return end
+  set('tat', text(count('tat') - fell))
+  set('last_call', now)
+  set('decayed_at', now)
+  date_anew(KEYS[4], KEYS[6])
+end
 
 -- Drops what is over and counts it, in counts that forget; a door that stands still keeps those who are coming.
 local function tidy()
@@ -76,7 +86,8 @@ local function measure(elapsed, n)
   set('entered', text(count('entered') * kept))
 end
 
-if line.trouble_since and now >= count('trouble_until') then
+follow_clock()
+if trouble_is_over() then
   end_trouble(KEYS[10])
   date_anew(KEYS[4], KEYS[6])
 end

@@ -14,7 +14,7 @@ if known > generation then
   return { 'used' }
 end
 if place ~= '' and tonumber(redis.call('ZSCORE', KEYS[5], place) or 0) > now - trouble_ms() then return { 'in_shop' } end
-if is_spent(KEYS[6], KEYS[7], tonumber(number), ARGV[4]) then return { 'spent' } end
+if is_void(KEYS[6], KEYS[7], tonumber(number), ARGV[4]) then return { 'spent' } end
 
 set('generation', count('generation') + 1)
 redis.call('ZADD', KEYS[3], count('generation'), number)

@@ -7,7 +7,7 @@
 local place, number, generation = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 if generation_of(KEYS[9], number, generation) > generation then return { 'moved' } end
 if tonumber(redis.call('ZSCORE', KEYS[6], place) or 0) > now - trouble_ms() then return { 'in_shop' } end
-if is_spent(KEYS[7], KEYS[8], number, ARGV[4]) then return { 'spent' } end
+if is_void(KEYS[7], KEYS[8], number, ARGV[4]) then return { 'spent' } end
 local called = count('called')
 if place >= called then return { 'not_called', place - called } end
 

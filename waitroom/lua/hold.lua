@@ -1,5 +1,5 @@
--- hold: what an operator does to the door: pause, resume, sold_out, restock, close; trust (go on although the shop is in
--- trouble: what gates told of it runs out, and they are not heard any more) and watch (hear them again).
+-- hold: what an operator does to the door: pause, resume, sold_out, restock, close, reopen; trust (go on although the
+-- shop is in trouble: what gates told of it runs out, and they are not heard any more) and watch (hear them again).
 --
 -- KEYS    1 line, 2 settings, 3 log, 4 audit, 5 coming, 6 knocks
 -- ARGV    1 now_ms, 2 action, 3 reason, 4 by
@@ -11,6 +11,7 @@ local before = phase()
 local steers = { pause = true, resume = true, trust = true, watch = true }
 local running = before == 'open' or before == 'paused'
 local legal = action == 'close'
+  or action == 'reopen' and before == 'closed'
   or steers[action] and before ~= 'sold_out' and before ~= 'closed'
   or (action == 'sold_out' or action == 'restock') and (running or before == 'sold_out')
 if not legal then return { 'illegal', before } end
@@ -32,8 +33,10 @@ elseif action == 'restock' then
   unset('sold_out')
   unset('units_left')
   unset('units_held')
-else
+elseif action == 'close' then
   set('closed', 1)
+else
+  unset('closed')
 end
 
 local after = phase()

@@ -23,7 +23,7 @@ if ends and ends > now - trouble then
   return { 'entered', tonumber(redis.call('ZSCORE', KEYS[7], place)) + trouble, ends + trouble, trouble, 0 }
 end
 
-if is_spent(KEYS[8], KEYS[9], number, identity) then return { 'spent' } end
+if is_void(KEYS[8], KEYS[9], number, identity) then return { 'spent' } end
 
 local stage = phase()
 if stage ~= 'open' then return { 'phase', stage } end

@@ -63,6 +63,16 @@ local function trouble_ms()
   return count('trouble_ms') + math.max(0, math.min(now, count('trouble_until')) - line.trouble_since)
 end
 
+-- The clocks of gates differ by less; one that falls back by more was set back.
+local CLOCK_FELL_MS = 5000
+
+-- Whether no gate has told of the trouble for so long, by a clock that may have been set back since.
+local TROUBLE_MS = 5000
+local function trouble_is_over()
+  local left = count('trouble_until') - now
+  return line.trouble_since and (left <= 0 or left > TROUBLE_MS + CLOCK_FELL_MS)
+end
+
 -- Closes a trouble that no gate has told of lately.
 local function end_trouble(log)
   set('trouble_ms', trouble_ms())
@@ -100,6 +110,14 @@ local function heal(roll, log, issued, called, presale_size)
     'size', line.presale_size or '')
 end
 
+-- For how long no numbers are given out yet, ms: all gates heal the counters of a store that has just started. A clock
+-- that was set back since does not prolong it.
+local HEAL_MS = 1000
+local function healing_ms()
+  local left = count('hold_until') - now
+  return left > 0 and left <= HEAL_MS + CLOCK_FELL_MS and left or 0
+end
+
 -- Drops knocks that no longer count; a door that stands still stays as it is.
 local function drop_stale_knocks(door, knocks)
   if stands_still() then return end
@@ -108,7 +126,7 @@ local function drop_stale_knocks(door, knocks)
   if #stale > 0 then redis.call('ZREMRANGEBYSCORE', knocks, '-inf', now) end
 end
 
--- Whoever was at the door or on the way when it stood still has the lead time, from now, to show again.
+-- Whoever was at the door or on the way when it stood still, or the clock fell back, has the lead time, from now, to show again.
 local LEAD_MS = 6000
 local function date_anew(coming, knocks)
   for _, place in ipairs(redis.call('ZRANGE', coming, 0, -1)) do redis.call('ZADD', coming, now, place) end
@@ -125,8 +143,8 @@ local function generation_of(generations, number, signed)
   return signed
 end
 
--- Whether a ticket gets nothing more: it is spent, or no longer the one that its identity holds.
-local function is_spent(spent, holders, number, identity)
+-- Whether a ticket is void: it is spent, or no longer the one that its identity holds.
+local function is_void(spent, holders, number, identity)
   local holder = identity ~= '' and redis.call('HGET', holders, identity)
   local replaced = holder and tonumber(string.match(holder, '^%d+')) ~= number
   return replaced or redis.call('GETBIT', spent, number) == 1

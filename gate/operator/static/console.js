@@ -1,6 +1,7 @@
 // The console of one room: reads its figures every two seconds, sends changes through the operator's API.
 
 const POLL_MS = 2000;
+const ANSWER_MS = 10_000;
 const AUDIT_ROWS = 10;
 const PACE = ["rate", "capacity", "burst", "visit_seconds", "visit_longest_seconds", "more_time_seconds", "more_times"];
 
@@ -45,8 +46,13 @@ const HOLDS = {
     hint: "Optional, and public: it stands in the sale's record.",
   },
   close: {
-    title: "Close the room for good?", act: "Close for good", danger: true,
-    text: "The sale ends now for everyone who waits. This cannot be undone: a closed room never opens again.",
+    title: "Close the room?", act: "Close the room", danger: true,
+    text: "The sale ends now for everyone who waits, and they are told so. Many will leave for good, though you can reopen the room.",
+    hint: "Needed, and public: it stands in the sale's record.",
+  },
+  reopen: {
+    title: "Reopen the room?", act: "Reopen", danger: true,
+    text: "The sale goes on where it was closed: everyone who is still there has the same place.",
     hint: "Needed, and public: it stands in the sale's record.",
   },
 };
@@ -207,10 +213,19 @@ function moved(is) {
   say("pace-moved", is ? "Somebody changed the pace while you were typing. Look at the current one before you change it again." : "");
 }
 
+const fading = {};
+
+/** Say what came of an order: what went well for a while, a refusal until the next order. */
 function answer(id, text, bad = false) {
+  clearTimeout(fading[id]);
   byId(id).textContent = text;
+  if (text && !bad) {
+    fading[id] = setTimeout(answer, ANSWER_MS, id, "");
+  }
   byId(id).classList.toggle("bad", bad);
-  byId(id).scrollIntoView({ block: "nearest" });
+  if (text) {
+    byId(id).scrollIntoView({ block: "nearest" });
+  }
 }
 
 form.addEventListener("submit", async (event) => {
