@@ -22,16 +22,20 @@ from gate.languages import ENGLISH, Reader
 from gate.look import Look, our_look
 from gate.page import SECURE_HEADERS, content_security_policy
 from waitroom.answers import AtDoor, Entered, Position
+from waitroom.friction import FrictionSettings
 from waitroom.room import Line, Phase, Room, phase
 
-Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired"]
+Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired", "unable", "crowded"]
 """What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or let others by, a
-place that was moved away, or a link to one that is no longer good."""
+place that was moved away, a link to one that is no longer good, a browser that cannot do the work asked for, or many
+others in the same network."""
 
 _LINE = frozenset({"waiting", "unknown", "held", "paused", "trouble"})
 _SAFE = _LINE | {"presale", "drawing", "placed"}
 _SLIM, _GOOD = 0.05, 0.95
 _NEAR_S, _FAR_S, _STILL_S = 5, 15, 60
+_ANY_FRICTION = FrictionSettings(work=1)
+"""What texts such a page may need; unlike those of the page with scripts, they weigh nothing if they do not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Scene:
         offer: the link that hands this shopper's place to another device, where they have asked for one.
         handed: the token of such a link, where they come by one.
         location: where a shopper who is let in goes.
+        joins_at: when this shopper joins, who waits instead of the work that the room asks for (epoch ms).
         base: the room's address, if it is not the usual one.
     """
 
@@ -72,6 +77,7 @@ class Scene:
     location: str = "/"
     hurdle: Hurdle | None = None
     store_away: bool = False
+    joins_at: int | None = None
     reader: Reader = ENGLISH
     base: str = ""
     look: Look = field(default_factory=our_look)
@@ -114,6 +120,7 @@ def render_plain(scene: Scene) -> str:
         title=look.title(language, scene.room.title),
         own=look.own(language),
         here=f"{scene.address}&",
+        friction=_ANY_FRICTION,
         face=face,
         refresh=refresh,
         values={
@@ -143,8 +150,8 @@ def _face(scene: Scene) -> str:
         return hurdle
     if now is Phase.SCHEDULED:
         return now
-    if scene.position is None:
-        return "join"
+    if scene.position is None or scene.joins_at is not None:
+        return "join" if scene.joins_at is None else "holding"
     return _face_in_line(now, scene, scene.position)
 
 
@@ -170,8 +177,11 @@ def _refresh(face: str, scene: Scene) -> tuple[int, str]:
         return max(0, math.ceil((scene.answer.enter_at - scene.now_ms) / 1000)), scene.location
     if isinstance(scene.answer, AtDoor):
         return max(1, math.ceil((scene.answer.knock_again_at - scene.now_ms) / 1000)), scene.address
-    if scene.offer:
-        return max(1, math.ceil((scene.offer.expires_at - scene.now_ms) / 1000)), scene.address
+    if scene.offer or face == "holding":
+        ends_at = scene.offer.expires_at if scene.offer else scene.joins_at or 0
+        return max(1, math.ceil((ends_at - scene.now_ms) / 1000)), scene.address
+    if face == "crowded":
+        return _FAR_S, scene.address
     if face not in {*_SAFE, "called", "scheduled"}:
         return _STILL_S, scene.address
     near = face in {"drawing", "called"} or (scene.ahead is not None and scene.ahead < 30)
@@ -194,9 +204,10 @@ def _time(at_ms: int, scene: Scene) -> str:
 
 
 def _countdown(face: str, scene: Scene) -> str:
-    """The time left until the next change of phase, as 04:12 or 1:04:12, on the faces that wait for one."""
-    left = math.ceil((_next_change(scene) - scene.now_ms) / 1000)
-    if face not in {"scheduled", "presale"} or left <= 0:
+    """The time left until the next change, as 04:12 or 1:04:12, on the faces that wait for one."""
+    until = scene.joins_at if scene.joins_at is not None and face == "holding" else _next_change(scene)
+    left = math.ceil((until - scene.now_ms) / 1000)
+    if face not in {"scheduled", "presale", "holding"} or left <= 0:
         return ""
     hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
     return (f"{hours}:" if hours else "") + f"{minutes:02}:{seconds:02}"

@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 
 from gate.look import TEMPLATES, our_look
 from gate.page import render_page
+from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Pace, Room, Schedule
 
 ROOT = Path(__file__).parents[2]
@@ -94,9 +95,10 @@ def test_a_catalogue_counts_as_its_language_does(file: Path) -> None:
     assert len({rules(n) for n in range(1_000)}) == catalogue.num_plurals
 
 
+@pytest.mark.parametrize("friction", [NO_FRICTION, FrictionSettings(work=1, joins_per_minute=1)], ids=repr)
 @pytest.mark.parametrize("language", our_look().languages)
-def test_first_view_is_light_in_each_language(language: str) -> None:
-    """Page and headers fit into 14 KB."""
-    page = render_page(ROOM, language)
+def test_first_view_is_light_in_each_language(language: str, friction: FrictionSettings) -> None:
+    """Page and headers fit into 14 KB, whatever the room asks before a join."""
+    page = render_page(ROOM, language, friction=friction)
     headers = sum(len(f"{name}: {value}\r\n") for name, value in page.headers.items())
     assert len(page.gzip_body) + headers + 200 <= 14 * 1024  # 200 for what the server adds
