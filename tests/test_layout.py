@@ -12,7 +12,7 @@ LONGEST_FILE = 450
 KINDS = {".py", ".lua", ".js", ".css", ".html"}
 
 OF_THE_SHOP = {"waitroom.tickets", "waitroom.clock", "waitroom.errors", "waitroom.settings"}
-PURE = ("room", "draw", "tree", "record", "pace", "forecast", "model", "trouble")
+PURE = ("room", "draw", "tree", "record", "pace", "forecast", "model", "model_holders", "trouble")
 DOES_IO = {
     "aiohttp",
     "asyncio",

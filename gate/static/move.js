@@ -4,13 +4,13 @@ import { element } from "./element.js";
 
 /** The link to hand the place over by; the receipt goes along where there is one. */
 async function offer({ ask, me, memory, run }) {
-  const { entropy, number, ticket, leaf, commit_sha256 } = memory.receipt;
-  const answer = await ask("POST", "/ticket/move", {}).catch(() => ({}));
+  const { entropy, ticket, leaf, commit_sha256 } = memory.receipt;
+  const receipt = entropy && leaf ? [entropy, ticket, leaf, commit_sha256].join(".") : "";
+  const answer = await ask("POST", "/ticket/move", { receipt }).catch(() => ({}));
   if (!answer.link) return null;
   me.watch = answer.expires_at; // until then the other device may take it at any moment
   run();
-  const receipt = entropy && leaf ? `&receipt=${encodeURIComponent(JSON.stringify({ entropy, number, ticket, leaf, commit_sha256 }))}` : "";
-  return { ...answer, link: answer.link + receipt };
+  return answer;
 }
 
 /** Offer to make the link, and show it; `page` is what `openParts` makes. */

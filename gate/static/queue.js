@@ -60,8 +60,8 @@ async function join() {
 }
 
 /** Take over the place that another device has handed on. */
-async function claim({ move, ...proof }) {
-  const answer = await ask("POST", "/ticket/claim", { move, entropy: entropy() });
+async function claim({ move, claim: mine, ...proof }) {
+  const answer = await ask("POST", "/ticket/claim", { move, entropy: mine });
   if (answer.ticket) take(answer, proof);
   else if (/sign-in-needed$/.test(answer.type)) me.hurdle = "signin";
   else drop("expired");

@@ -217,6 +217,27 @@ async def test_saved_receipt_is_what_the_command_takes(drawn: Watched, tmp_path:
     assert result.exit_code == 0
 
 
+async def test_a_moved_place_still_proves_its_draw(watch: Open, browser: Browser) -> None:
+    """The other device has place and receipt, and checks all of it; this one lets go."""
+    watched = await watch()
+    page = watched.page
+    await page.locator("#move > summary").click()
+    await page.get_by_role("button", name="Make the link").click()
+    link = await page.get_by_label("Link that hands over your place").input_value()
+    context = await browser.new_context(locale="en-GB")
+    await context.add_init_script('localStorage["waitroom-calls"] ??= \'{"enter": false}\'')
+    other = Watched(watched.front, await context.new_page())
+    await other.page.goto(link)
+    await expect(other.page.locator("body")).to_have_attribute("data-face", "presale")
+    await expect(page.locator("body")).to_have_attribute("data-face", "moved")
+    await held(other)
+    await other.open_proof()
+    await expect(other.page.locator("#proof .verdict")).to_contain_text(
+        "your browser made 6 checks, and all of them"
+    )
+    await context.close()
+
+
 EDITS = {
     "draw": (
         "seed",

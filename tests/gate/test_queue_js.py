@@ -135,8 +135,9 @@ class Sale:
         return web.Response(status=204)
 
     async def _move(self, request: web.Request) -> web.Response:
-        self.seen.append(("move", await request.json()))
-        link = f"{request.scheme}://{request.host}{BASE}#move=abc.def"
+        receipt = (await request.json())["receipt"]
+        self.seen.append(("move", receipt))
+        link = f"{request.scheme}://{request.host}{BASE}#move=abc.def&receipt={receipt}"
         qr = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9H0z"/></svg>'
         return web.json_response({"link": link, "qr": qr, "expires_at": self.clock() + 600_000})
 
@@ -563,7 +564,10 @@ async def test_place_moves_to_another_device_with_its_receipt(visit: OpenPage, b
     await other.goto(link)
     await face(other, "waiting")
     assert "#" not in other.url
-    assert sale.asked("claim") == [{"move": "abc.def", "entropy": receipt["entropy"]}]
+    (claimed,) = sale.asked("claim")
+    assert claimed["move"] == "abc.def"
+    assert re.fullmatch("[0-9a-f]{64}", claimed["entropy"])
+    assert claimed["entropy"] != receipt["entropy"]  # which everyone with the link knows
     moved = await other.evaluate("JSON.parse(localStorage[location.pathname])")
     assert {name: moved[name] for name in ("entropy", "leaf", "number", "commit_sha256")} == {
         name: receipt[name] for name in ("entropy", "leaf", "number", "commit_sha256")
