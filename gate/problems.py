@@ -13,6 +13,7 @@ from gate.look import Look, our_look
 from gate.page import SECURE_HEADERS, content_security_policy
 from gate.paths import BadTarget
 from gate.proxy import BodyBroken, BodyStalled, ProxyError, UpgradeRefused, UpstreamRefused, UpstreamTimeout
+from gate.turns import TooManyAtOnce
 from waitroom import errors
 
 JSON = "application/problem+json"
@@ -81,6 +82,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotCalled: Problem(425, "not-called", "Not called yet", ("ahead",), _SOON),
     errors.StoreAway: Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON),
     NoPass: Problem(429, "waiting-room", "Wait in the waiting room first", ("waiting_room",), _SOON),
+    TooManyAtOnce: Problem(429, "too-many-at-once", "Too many requests at once", (), _LATER),
     UpgradeRefused: Problem(501, "no-upgrade", _("The gate speaks HTTP alone")),
     UpstreamTimeout: Problem(504, "shop-timeout", _("The shop takes too long"), (), _LATER),
     UpstreamRefused: Problem(502, "shop-unreachable", _("The shop cannot be reached"), (), _LATER),
