@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TypeAlias
 
 from waitroom.errors import TooManyJoins
-from waitroom.pace import book, slot
+from waitroom.pace import CLOCK_FELL_MS, book, slot
 
 MOST_NETWORKS: Final = 50_000
 """Networks in a generation of a limiter's memory; 100,000 take some 15 MB."""
@@ -46,11 +46,14 @@ class Limiter:
         Raises:
             TooManyJoins: this one is too many.
         """
+        longest_ms = self._burst * self._interval_ms
         tat = self._young.get(network) or self._old.get(network, 0.0)
+        if tat > now_ms + longest_ms + CLOCK_FELL_MS:  # nobody can owe so much
+            self._old, self._young, tat = {}, {}, 0.0
         due = slot(now_ms, tat, 0, self._burst, self._interval_ms)
         if due > now_ms:
             raise TooManyJoins(math.ceil((due - now_ms) / 1000))
-        if len(self._young) >= MOST_NETWORKS or now_ms - self._turned_at >= self._burst * self._interval_ms:
+        if len(self._young) >= MOST_NETWORKS or not 0 <= now_ms - self._turned_at < longest_ms:
             self._old, self._young, self._turned_at = self._young, {}, now_ms
         tat = self._young[network] = book(now_ms, tat, self._interval_ms)
         return math.ceil(tat)
