@@ -25,10 +25,13 @@ from waitroom.answers import AtDoor, Entered, Position
 from waitroom.friction import FrictionSettings
 from waitroom.room import Line, Phase, Room, phase
 
-Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired", "unable", "crowded"]
+Unclaimed = Literal["link-used", "in-shop", "place-spent", "other-account", "expired"]
+"""Why a link hands no place over: another device was first, the place is in the shop or has been, it belongs to another
+account, or the link is too old or broken."""
+
+Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "unable", "crowded"] | Unclaimed
 """What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or put it off, the
-place on another device, a link that no longer hands one over, a browser that cannot do the work asked for, or many
-others in the same network."""
+place on another device, a browser that cannot do the work asked for, many others in the same network; or a link."""
 
 _LINE = frozenset({"waiting", "unknown", "held", "paused", "trouble"})
 _SAFE = _LINE | {"presale", "drawing", "placed", "behind"}
@@ -59,7 +62,7 @@ class Scene:
         chance: how likely it is, from 0 to 1, that a unit is left at this shopper's turn; None: not known.
         answer: what a knock was just answered with.
         offer: the link that hands this shopper's place to another device, where they have asked for one.
-        handed: the token of such a link, where they come by one.
+        handed: the token of such a link, where they come by one. instead: taking its place costs them their own.
         location: where a shopper who is let in goes.
         joins_at: when this shopper joins, who waits instead of the work that the room asks for (epoch ms).
         base: the room's address, if it is not the usual one.
@@ -75,6 +78,7 @@ class Scene:
     answer: AtDoor | Entered | None = None
     offer: Offer | None = None
     handed: str = ""
+    instead: bool = False
     location: str = "/"
     hurdle: Hurdle | None = None
     store_away: bool = False

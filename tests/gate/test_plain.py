@@ -105,7 +105,21 @@ FACES = {
     "left": (replace(SCENE, hurdle="left"), ["You have left the line", "Join again"]),
     "later": (replace(CALLED, hurdle="later"), ["You let others by", "Place 1 is kept", "Go in now"]),
     "moved": (replace(CALLED, hurdle="moved"), ["Your place has moved", "Join again"]),
-    "expired": (replace(SCENE, position=None, hurdle="expired"), ["This link no longer works"]),
+    "expired": (
+        replace(SCENE, position=None, hurdle="expired"),
+        ["This link no longer works", "Take my place"],
+    ),
+    "in-shop": (
+        replace(SCENE, hurdle="in-shop"),
+        [
+            "This place is in the shop already",
+            'href="/waitroom/mi-launch?plain=1&amp;next=%2Fsale%3Fx%3D1%26y">Back to my place',
+        ],
+    ),
+    "instead": (
+        replace(SCENE, handed="mi-launch.7", instead=True),
+        ["Take this place instead of yours?", 'name="move" value="mi-launch.7"', "Keep my place"],
+    ),
     "move": (
         replace(SCENE, offer=Offer("https://mi.example/?plain=1&move=a", "<svg/>", NOW + 600_000)),
         ["600; url=/", "https://mi.example/?plain=1&amp;move=a", "%3Csvg/%3E", "The link works once"],
