@@ -118,7 +118,7 @@ FACES = {
     ),
     "instead": (
         replace(SCENE, handed="mi-launch.7", instead=True),
-        ["Take this place instead of yours?", 'name="move" value="mi-launch.7"', "Keep my place"],
+        ["Take this place instead of yours?", 'name="move" value="mi-launch.7"', "Keep my own place"],
     ),
     "move": (
         replace(SCENE, offer=Offer("https://mi.example/?plain=1&move=a", "<svg/>", NOW + 600_000)),

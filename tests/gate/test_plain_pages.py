@@ -240,7 +240,7 @@ async def test_a_link_costs_nobody_their_own_place_unasked_without_scripts(front
     address = await make_link(old)
     page = await other.browse(address)
     assert heading(page) == "Take this place instead of yours?"
-    keep = re.search(r'href="([^"]*)">Keep my place', page.text)
+    keep = re.search(r'href="([^"]*)">Keep my own place', page.text)
     assert keep
     assert heading(await other.browse(unescape(keep[1]))) == await look(other)
     assert (await other.stand()).document["number"] == 1

@@ -604,7 +604,7 @@ async def test_a_link_costs_nobody_their_own_place_unasked(visit: OpenPage) -> N
     found = await Axe().run(page)
     assert not found.response["violations"], found.generate_report()
     await page.reload()
-    await page.get_by_role("button", name="Keep my place").first.click()
+    await page.get_by_role("button", name="Keep my own place").click()
     await face(page, "waiting")
     assert await page.evaluate(kept) == mine
     assert sale.asked("claim") == []
