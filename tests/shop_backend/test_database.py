@@ -31,7 +31,7 @@ async def add(database: Database, table: Table, **row: Any) -> None:  # noqa: AN
 async def filled(database: Database) -> Database:
     """Two units of each product, one buyer with one order."""
     await database.stock(PRODUCTS, 2)
-    await add_account(database, Account("ann", "ann@example.org"))
+    await add_account(database, Account("ann", "ann@example.org", "none"))
     await add(database, orders, id="one", key="key", **ORDER)
     await add(database, payments, id="paid", state="accepted", **PAYMENT)
     return database

@@ -167,7 +167,7 @@ async def refill(database: Database) -> None:
             await connection.execute(delete(table))
     await database.stock(PRODUCTS, UNITS)
     for buyer in BUYERS:
-        await add_account(database, Account(buyer, buyer))
+        await add_account(database, Account(buyer, buyer, "none"))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
