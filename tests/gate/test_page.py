@@ -4,6 +4,9 @@ import gzip
 import re
 from dataclasses import replace
 
+import pytest
+
+from gate.look import our_look
 from gate.page import render_page
 from waitroom.room import Pace, Room, Schedule
 
@@ -28,3 +31,11 @@ def test_page_is_the_same_for_everyone() -> None:
 def test_a_title_is_text() -> None:
     """A room's title cannot become markup."""
     assert b"<b>" not in render_page(replace(ROOM, title="<b>Sale</b>")).body
+
+
+@pytest.mark.parametrize("language", our_look().languages)
+def test_first_view_is_light_in_each_language(language: str) -> None:
+    """Page and headers fit into 14 KB."""
+    page = render_page(replace(ROOM, title="Mi Store: the first sale in Europe and the USA"), language)
+    headers = sum(len(f"{name}: {value}\r\n") for name, value in page.headers.items())
+    assert len(page.gzip_body) + headers + 200 <= 14 * 1024  # 200 for what the server adds
