@@ -113,7 +113,7 @@ NAMES = PRODUCTS | {"Mi Store", "English", "Deutsch", "Français", "Shop", "Fran
 FACTS = {
     "en": """China; duties come on top; can be wrong; PayPal; credit card; international; online; seven working days;
         before the sale starts; Accessories only; at most 2 units; very few units""",
-    "de": """China; Einfuhrabgaben; kann falsch sein; PayPal; Kreditkarte; Ausland; Internet; sieben Werktagen;
+    "de": """China; Einfuhrabgaben; kann falsch sein; PayPal; Kreditkarte; Ausland; Internet; sieben Arbeitstagen;
         vor dem Verkauf; Nur Zubehör; höchstens 2 Stück; sehr wenige Stück""",
     "fr": """Chine; droits; peut être fausse; PayPal; carte de crédit; internationaux; en ligne; sept jours ouvrés;
         avant la vente; Des accessoires; au plus 2 unités; très peu d""",
