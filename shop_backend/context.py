@@ -10,6 +10,7 @@ from shop_backend.accounts import Account, Accounts
 from shop_backend.database import Database
 from shop_backend.metrics import Metrics
 from shop_backend.orders import Orders
+from shop_backend.payments import Payments
 from shop_backend.settings import ShopSettings
 from waitroom.clock import Clock
 from waitroom.tickets import Tokens
@@ -20,6 +21,7 @@ TOKENS = web.AppKey("tokens", Tokens)
 DATABASE = web.AppKey("database", Database)
 ACCOUNTS = web.AppKey("accounts", Accounts)
 ORDERS = web.AppKey("orders", Orders)
+PAYMENTS = web.AppKey("payments", Payments)
 METRICS = web.AppKey("metrics", Metrics)
 
 FORMS = web.AppKey("forms", dict[Handler, Handler])

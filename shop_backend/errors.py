@@ -2,10 +2,13 @@
 
 
 class ShopError(Exception):
-    """Base of every error the shop raises on purpose: a sentence for the shopper, ``facts`` for programs."""
+    """Base of every error the shop raises on purpose: a sentence for the shopper, ``facts`` for programs.
+
+    The sentence is a marked text (``texts``); {names} in it are facts.
+    """
 
     def __init__(self, detail: str, **facts: str | int) -> None:
-        super().__init__(detail)
+        super().__init__(detail.format_map(facts))
         self.detail = detail
         self.facts = facts
 
@@ -13,8 +16,8 @@ class ShopError(Exception):
 class BadInput(ShopError):
     """A field of the request is missing or makes no sense."""
 
-    def __init__(self, field: str, detail: str) -> None:
-        super().__init__(detail, field=field)
+    def __init__(self, field: str, detail: str, **facts: str | int) -> None:
+        super().__init__(detail, field=field, **facts)
 
 
 class UnknownBody(ShopError):
@@ -58,11 +61,15 @@ class OrderUnknown(ShopError):
 
 
 class OrderOver(ShopError):
-    """The order is no longer held, so it can be neither paid nor cancelled."""
+    """The order is no longer held, so that what was asked for comes too late."""
 
 
-class CardDeclined(ShopError):
-    """The card was declined; the units are still held."""
+class AddressNeeded(ShopError):
+    """The order has no address yet, so nobody can say what it costs in all."""
+
+
+class ProviderSilent(ShopError):
+    """The payment provider does not answer; what became of the payment is asked for again until it is known."""
 
 
 class Busy(ShopError):

@@ -9,6 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from shop_backend.catalogue import LIMIT
 from shop_backend.context import ACCOUNT, PROBLEM
 from shop_backend.guard import form_token, keep_form_cookie
+from shop_backend.markets import MARKETS
+from shop_backend.readers import choose
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STATIC = Path(__file__).parent / "static"
@@ -49,7 +51,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(dollars=dollars, moment=moment, iso=iso)
-    environment.globals.update(limit=LIMIT)
+    environment.globals.update(limit=LIMIT, markets=MARKETS)
     return environment
 
 
@@ -58,7 +60,14 @@ ENVIRONMENT = _environment()
 
 def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
     """A page for this shopper; what each page needs anyway is added here."""
+    reader = choose(request)
     text = ENVIRONMENT.get_template(f"shop/{template}").render(
+        _=reader.say,
+        money=reader.money,
+        day=reader.day,
+        moment=reader.moment,
+        duty_rule=reader.duty_rule,
+        market=reader.market,
         account=request.get(ACCOUNT),
         form_token=form_token(request),
         problem=request.get(PROBLEM),

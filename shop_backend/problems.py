@@ -29,7 +29,8 @@ ANSWERS: dict[type[errors.ShopError], tuple[int, str, str]] = {
     errors.KeyReused: (409, "key-reused", "This order was placed before with other products"),
     errors.OrderUnknown: (404, "order-unknown", "There is no such order"),
     errors.OrderOver: (409, "order-over", "This order is over"),
-    errors.CardDeclined: (402, "card-declined", "The card was declined"),
+    errors.AddressNeeded: (409, "address-needed", "The address comes first"),
+    errors.ProviderSilent: (503, "provider-silent", "The payment provider does not answer"),
     errors.Busy: (503, "busy", "The shop is very busy"),
 }
 """Status, last part of the problem's type, and title of every error."""
