@@ -96,7 +96,7 @@ async def _show(request: web.Request, problem: Problem) -> web.StreamResponse:
                 "type": problem.type,
                 "title": problem.title,
                 "status": problem.status,
-                "detail": problem.detail,
+                "detail": problem.detail.format_map(problem.facts),
             },
             status=problem.status,
             content_type="application/problem+json",

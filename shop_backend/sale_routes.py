@@ -23,6 +23,9 @@ from shop_backend.readers import choose
 from shop_backend.settings import PROTECTED
 from shop_backend.texts import _
 
+PAYMENTS = "/payments/"
+"""In the path on which a buyer comes back from paying."""
+
 routes = web.RouteTableDef()
 
 
@@ -31,7 +34,7 @@ async def guard_sale(request: web.Request, handler: Handler) -> web.StreamRespon
     """Ask for the pass under ``/sale``; tell the gate, there and where orders change, what is left and held."""
     if request.path == PROTECTED or request.path.startswith(f"{PROTECTED}/"):
         await guard.require_pass(request)
-    elif not request.path.startswith("/orders/"):
+    elif not (request.path.startswith("/orders/") and (request.method == "POST" or PAYMENTS in request.path)):
         return await handler(request)
     return _tell_units(request, await handler(request), *await _count_units(request))
 

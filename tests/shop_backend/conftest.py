@@ -16,18 +16,20 @@ import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import func, select
 
 from shop_backend.accounts import Account
 from shop_backend.app import build_app
 from shop_backend.context import ACCOUNTS, DATABASE, ORDERS, PAYMENTS
 from shop_backend.database import Database
 from shop_backend.guard import SESSION_COOKIE
-from shop_backend.orders import Orders
+from shop_backend.orders import Orders, read_orders
 from shop_backend.payments import Payments
 from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings, normalise_url
 from shop_backend.stock import Stock
-from shop_backend.tables import accounts
+from shop_backend.tables import accounts, sandbox
+from shop_backend.tables import orders as orders_table
 from waitroom.clock import ManualClock
 from waitroom.tickets import Pass, Tokens, pass_cookie
 
@@ -164,6 +166,20 @@ async def add_account(database: Database, account: Account) -> None:
     row = {"id": account.id, "email": account.email, "password_hash": "none", "created_at": NOON}
     async with database.write() as connection:
         await connection.execute(accounts.insert().values(**row))
+
+
+async def charged(shop: Shop) -> int:
+    """US cents that the payment providers have taken and not given back."""
+    books = select(func.sum(sandbox.c.amount_cents))
+    taken = books.where(sandbox.c.charged_at <= shop.clock.now_ms(), sandbox.c.refunded_at.is_(None))
+    async with shop.app[DATABASE].read() as connection:
+        return await connection.scalar(taken) or 0
+
+
+async def due(shop: Shop) -> int:
+    """US cents that all paid orders come to."""
+    async with shop.app[DATABASE].read() as connection:
+        return sum(order.total_cents for order in await read_orders(connection, orders_table.c.state == "paid"))
 
 
 @pytest.fixture(scope="session")
