@@ -179,7 +179,9 @@ async def charged(shop: Shop) -> int:
 async def due(shop: Shop) -> int:
     """US cents that all paid orders come to."""
     async with shop.app[DATABASE].read() as connection:
-        return sum(order.total_cents for order in await read_orders(connection, orders_table.c.state == "paid"))
+        return sum(
+            order.total_cents for order in await read_orders(connection, orders_table.c.state == "paid")
+        )
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,9 @@ async def test_an_upgrade_keeps_the_orders_and_payments_that_there_are(settings:
             await connection.execute(text(old + "('b', 'one', 'accepted', 5, '4242', 2)"))
         await database.migrate()
         async with database.read() as connection:
-            found = [(each.id, each.state, each.reason) for each in await connection.execute(select(payments))]
+            found = [
+                (each.id, each.state, each.reason) for each in await connection.execute(select(payments))
+            ]
             assert sorted(found) == [("a", "failed", "declined"), ("b", "charged", "")]
             [order_row] = (await connection.execute(select(orders))).all()
             assert (order_row.state, order_row.extended, order_row.market) == ("held", False, None)

@@ -53,7 +53,10 @@ async def test_who_goes_back_to_the_choice_gives_the_units_back_and_keeps_the_vi
     buyer = await shop.buyer()
     order = (await buyer.order({"mi-band": 2, "mi-headphones": 1})).document["id"]
     page = await buyer.get("/sale", headers=HTML)
-    form = {"form_token": page.text.partition('name="form_token" value="')[2].partition('"')[0], "then": "sale"}
+    form = {
+        "form_token": page.text.partition('name="form_token" value="')[2].partition('"')[0],
+        "then": "sale",
+    }
     back = await buyer.post(f"/orders/{order}/cancel", data=form, headers=HTML)
     assert (back.status, back.headers["Location"]) == (303, "/sale?items.mi-headphones=1&items.mi-band=2")
     assert "Waitroom-Command" not in back.headers
@@ -95,7 +98,10 @@ async def test_a_paid_order_can_be_cancelled_for_a_while_and_is_refunded(shop: S
     await buyer.pay(order)
     shop.clock.advance(1_799_999)
     cancelled = (await buyer.post(f"/orders/{order}/cancel", json={})).document
-    assert (cancelled["state"], [each["state"] for each in cancelled["payments"]]) == ("cancelled", ["refunded"])
+    assert (cancelled["state"], [each["state"] for each in cancelled["payments"]]) == (
+        "cancelled",
+        ["refunded"],
+    )
     assert (await shop.stock())["mi-band"].free == 10
     second = (await buyer.order({"mi-band": 2})).document["id"]
     await buyer.pay(second, "agree", "paypal")

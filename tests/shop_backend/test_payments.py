@@ -27,7 +27,9 @@ async def begin(buyer: Client, provider: str = "card") -> tuple[str, Answer]:
     return order, await buyer.begin(order, provider)
 
 
-async def send_event(shop: Shop, payment: str, provider: str = "card", signature: str | None = None) -> Answer:
+async def send_event(
+    shop: Shop, payment: str, provider: str = "card", signature: str | None = None
+) -> Answer:
     """News of a payment, as its provider sends them, from somebody without any cookie."""
     body, signed = shop.bank(provider).sign_event(payment)
     headers = {SIGNATURE: signed if signature is None else signature}
