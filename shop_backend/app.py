@@ -17,6 +17,7 @@ from shop_backend.context import (
     CLOCK,
     DATABASE,
     FORMS,
+    LIMITS,
     METRICS,
     ORDERS,
     PAYMENTS,
@@ -25,6 +26,7 @@ from shop_backend.context import (
     wants_json,
 )
 from shop_backend.database import Database
+from shop_backend.limits import Limits
 from shop_backend.metrics import Metrics
 from shop_backend.orders import Orders
 from shop_backend.pages import STATIC, add_headers, page
@@ -53,6 +55,7 @@ def build_app(settings: ShopSettings, *, clock: Clock) -> web.Application:
     app[CLOCK] = clock
     app[TOKENS] = Tokens(settings.secrets)
     app[METRICS] = Metrics()
+    app[LIMITS] = Limits(clock)
     parts = (account_routes, sale_routes, order_routes, sandbox)
     app[FORMS] = {post: form for part in parts for post, form in part.FORMS.items()}
     app.cleanup_ctx.extend([_database, _recovery])
@@ -131,6 +134,14 @@ async def catalogue(request: web.Request) -> web.StreamResponse:
         products = [{"id": p.id, "name": p.name, "price_cents": p.price_cents} for p in stock]
         return web.json_response({"products": products})
     return page(request, "catalogue.html", stock=stock)
+
+
+@routes.get("/guide")
+async def guide(request: web.Request) -> web.StreamResponse:
+    """The buying guide: what to do before the sale, what is charged, and what is promised, market by market."""
+    await guard.account_of(request)
+    now = request.app[CLOCK].now_ms()
+    return page(request, "guide.html", stock=await request.app[ORDERS].stock(), now=now)
 
 
 @routes.get("/healthz")

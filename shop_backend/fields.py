@@ -11,6 +11,7 @@ from aiohttp import web
 
 from shop_backend.catalogue import LIMIT
 from shop_backend.errors import BadInput, UnknownBody
+from shop_backend.texts import _
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -30,16 +31,16 @@ async def read_fields(request: web.Request) -> Fields:
         BadInput: when it can't be parsed, or the sender hangs up.
     """
     if request.content_type not in {JSON, FORM}:
-        raise UnknownBody(f"Send {JSON} or {FORM}.")
+        raise UnknownBody(_("Send {json} or {form}."), json=JSON, form=FORM)
     try:
         body = await request.read()
         if request.content_type == FORM:
             return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=40))
         fields = json.loads(body or b"{}")
     except (ValueError, RecursionError, ConnectionError, web.RequestPayloadError):
-        raise BadInput("body", "The body can't be parsed.") from None
+        raise BadInput("body", _("The body can't be parsed.")) from None
     if not isinstance(fields, dict):
-        raise BadInput("body", "The body must be an object.")
+        raise BadInput("body", _("The body must be an object."))
     return fields
 
 
@@ -47,15 +48,15 @@ def email(fields: Fields) -> str:
     """An e-mail address, in small letters."""
     address = _text(fields, "email", 254).strip().lower()
     if not EMAIL.fullmatch(address):
-        raise BadInput("email", "This is no e-mail address.")
+        raise BadInput("email", _("This is no e-mail address."))
     return address
 
 
-def password(fields: Fields) -> str:
+def password(fields: Fields, name: str = "password") -> str:
     """A password of 8 to 128 characters."""
-    found = _text(fields, "password", 128)
+    found = _text(fields, name, 128)
     if len(found) < 8:
-        raise BadInput("password", "The password needs at least 8 characters.")
+        raise BadInput(name, _("The password needs at least 8 characters."))
     return found
 
 
@@ -109,18 +110,18 @@ def next_path(fields: Fields) -> str:
     """Where to go on: a path on this site, or the sale."""
     path = _text(fields, "next", 2000, default="") or "/sale"
     if not path.startswith("/") or path.startswith("//") or not _printable(path) or "\\" in path:
-        raise BadInput("next", "The way on must be a path on this site.")
+        raise BadInput("next", _("The way on must be a path on this site."))
     return path
 
 
 def _text(fields: Fields, name: str, longest: int, default: str | None = None) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
-        raise BadInput(name, f"The {name} is missing.")
+        raise BadInput(name, _("The field {field} is missing."))
     if len(value) > longest:
-        raise BadInput(name, f"The {name} may have at most {longest} characters.")
+        raise BadInput(name, _("The field {field} may have at most {longest} characters."), longest=longest)
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise BadInput(name, f"The {name} holds characters that are none.")
+        raise BadInput(name, _("The field {field} holds characters that are none."))
     return value
 
 

@@ -21,7 +21,7 @@ from shop_backend.orders import Order
 from shop_backend.pages import page, redirect
 from shop_backend.payments import REFUSALS
 from shop_backend.problems import slug
-from shop_backend.readers import choose
+from shop_backend.readers import reader_of
 from shop_backend.sandbox import SIGNATURE
 from shop_backend.texts import _
 
@@ -50,7 +50,7 @@ async def order_page(request: web.Request) -> web.StreamResponse:
     if wants_json(request):
         return web.json_response(_document(order))
     asked = request.query.get("market", "")
-    market = MARKETS[asked if asked in MARKETS else order.market or choose(request).market.code]
+    market = MARKETS[asked if asked in MARKETS else order.market or reader_of(request).market.code]
     facts: dict[str, Any] = {"order": order, "deliver_to": market, "now": request.app[CLOCK].now_ms()}
     if order.state == "held" and (asked or not order.market):
         given = request.get(SENT) or (asdict(order.address) if order.address else {})

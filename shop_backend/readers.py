@@ -20,6 +20,8 @@ from waitroom.languages import COOKIE, find_languages, kept_choice, read_transla
 DOMAIN: Final = "shop"
 LOCALE: Final = Path(__file__).parent.parent / "templates" / "locale"
 LANGUAGES: Final = find_languages([LOCALE], DOMAIN)
+NAMES: Final = {each: (Locale.parse(each, sep="-").get_display_name() or each).title() for each in LANGUAGES}
+"""The languages under their own names."""
 MARKET_COOKIE: Final = "shop_market"
 _YEAR_S: Final = 365 * 24 * 3600
 _MARKET_OF: Final = {market.country: market.code for market in MARKETS.values()}
@@ -73,6 +75,16 @@ class Reader:
         return format_percent(Decimal(tenths) / 1000, pattern, self.locale)
 
 
+READER = web.RequestKey("reader", Reader)
+
+
+def reader_of(request: web.Request) -> Reader:
+    """Who sends a request, found out once."""
+    if READER not in request:
+        request[READER] = choose(request)
+    return request[READER]
+
+
 def choose(request: web.BaseRequest) -> Reader:
     """Who sends a request: by the address' ``lang`` and ``market``, else what was chosen before, else their browser."""
     cookies, query = request.cookies, request.query
@@ -85,9 +97,9 @@ def choose(request: web.BaseRequest) -> Reader:
     return Reader(reader.language, reader.locale, _choose_market(request))
 
 
-def keep_choices(request: web.BaseRequest, response: web.StreamResponse, *, secure: bool) -> None:
+def keep_choices(request: web.Request, response: web.StreamResponse, *, secure: bool) -> None:
     """Let the browser keep what was chosen in the address."""
-    reader = choose(request)
+    reader = reader_of(request)
     if "lang" in request.query:
         response.headers.add(hdrs.SET_COOKIE, kept_choice(reader.language, secure=secure))
     if "market" in request.query:

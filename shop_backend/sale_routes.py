@@ -19,7 +19,7 @@ from shop_backend.markets import totals
 from shop_backend.order_routes import answer_order
 from shop_backend.pages import page
 from shop_backend.problems import slug
-from shop_backend.readers import choose
+from shop_backend.readers import reader_of
 from shop_backend.settings import PROTECTED
 from shop_backend.texts import _
 
@@ -79,7 +79,7 @@ async def _show_basket(request: web.Request, items: dict[str, int]) -> web.Strea
     lines = [(each, items[each.id]) for each in await request.app[ORDERS].stock() if each.id in items]
     if len(lines) < len(items):
         raise BadInput("items", _("There is no such product."))
-    fees = totals(choose(request).market, [(each.price_cents, units) for each, units in lines])
+    fees = totals(reader_of(request).market, [(each.price_cents, units) for each, units in lines])
     return page(request, "basket.html", lines=lines, totals=fees, key=fields.new_key())
 
 

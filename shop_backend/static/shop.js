@@ -7,7 +7,7 @@ function showStock(item, { free, held }) {
   if (line.dataset.free === String(free) && line.dataset.held === String(held)) return;
   Object.assign(line.dataset, { free, held });
   showChoice(item.querySelector("select"), free);
-  const { some, back, none } = line.dataset;
+  const { some, back, none } = item.closest("form").dataset;
   line.textContent = free > 0 ? some.replace("{n}", free) : held > 0 ? back : none;
 }
 

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,12 @@ class Client:
         """Change something."""
         return await self.send("POST", path, **request)
 
+    async def enter(self, email: str) -> Answer:
+        """Make an account and sign in to it."""
+        body = {"email": email, "password": "correct horse"}
+        await self.post("/account/register", json=body)
+        return await self.post("/account/sign-in", json=body)
+
     async def order(self, items: Mapping[str, int], key: str = "") -> Answer:
         """Place an order, by default one never placed before."""
         return await self.post("/sale/orders", json={"key": key or uuid.uuid4().hex, "items": items})
@@ -134,11 +140,15 @@ class Shop:
 
     async def buyer(self) -> Client:
         """Somebody signed in and let into the sale; made without the cost of a password."""
-        account = Account(uuid.uuid4().hex, f"{uuid.uuid4().hex}@example.org")
+        account = Account(uuid.uuid4().hex, f"{uuid.uuid4().hex}@example.org", "none")
         await add_account(self.app[DATABASE], account)
         session = await self.app[ACCOUNTS].open_session(account)
-        cookies = {SESSION_COOKIE: session, pass_cookie(ROOM): self.sign_pass()}
+        cookies = {SESSION_COOKIE: session, **self.pass_cookies()}
         return Client(self.session, self.base, account.id, cookies)
+
+    def pass_cookies(self) -> dict[str, str]:
+        """What lets a browser into the sale."""
+        return {pass_cookie(ROOM): self.sign_pass()}
 
     def sign_pass(
         self, room: str = ROOM, enter_in: int = 0, expires_in: int = 3_600_000, identity: str = ""
@@ -163,7 +173,7 @@ class Shop:
 
 async def add_account(database: Database, account: Account) -> None:
     """Put an account into the database that no password opens."""
-    row = {"id": account.id, "email": account.email, "password_hash": "none", "created_at": NOON}
+    row = {**asdict(account), "created_at": NOON}
     async with database.write() as connection:
         await connection.execute(accounts.insert().values(**row))
 

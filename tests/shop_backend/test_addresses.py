@@ -28,7 +28,7 @@ FORMS = {
     "de": {"name": "Ann Lee", "street": "Hauptstr. 1", "extra": "", "city": "Berlin", "postcode": "10115"},
 }
 LINES = {
-    "us": ("Ann Lee", "1 Main St", "Reno, NV 89501"),
+    "us": ("Ann Lee", "1 Main St", "San Jose, CA 95110"),
     "uk": ("Ann Lee", "1 High St", "Flat 2", "London", "SW1A 1AA"),
     "fr": ("Ann Lee", "1 rue Ney", "75018 Paris"),
     "de": ("Ann Lee", "Hauptstr. 1", "10115 Berlin"),

@@ -31,7 +31,7 @@ async def add(database: Database, table: Table, **row: Any) -> None:  # noqa: AN
 async def filled(database: Database) -> Database:
     """Two units of each product, one buyer with one order."""
     await database.stock(PRODUCTS, 2)
-    await add_account(database, Account("ann", "ann@example.org"))
+    await add_account(database, Account("ann", "ann@example.org", "none"))
     await add(database, orders, id="one", key="key", **ORDER)
     await add(database, payments, id="paid", key="first", state="charged", **PAYMENT)
     return database
@@ -105,7 +105,7 @@ async def test_an_upgrade_keeps_the_orders_and_payments_that_there_are(settings:
     try:
         await database.migrate("0001")
         await database.stock(PRODUCTS, 2)
-        await add_account(database, Account("ann", "ann@example.org"))
+        await add_account(database, Account("ann", "ann@example.org", "none"))
         old = "INSERT INTO payments (id, order_id, state, amount_cents, card_ending, created_at) VALUES "
         async with database.write() as connection:
             order = {name: literal(value) for name, value in {"id": "one", "key": "key", **ORDER}.items()}

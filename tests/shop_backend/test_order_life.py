@@ -84,7 +84,7 @@ class OrderLife(RuleBasedStateMachine):
                 await connection.execute(delete(table))
         await self.database.stock(PRODUCTS, UNITS)
         for buyer in BUYERS:
-            await add_account(self.database, Account(buyer, buyer))
+            await add_account(self.database, Account(buyer, buyer, "none"))
 
     # ---- What people do
 

@@ -1,4 +1,4 @@
-"""Payments at providers that are slow, silent, repeat themselves or are not who they say: charged once or not at all."""
+"""Payments at providers that are slow, silent or forged: an order is charged once or not at all."""
 
 import asyncio
 
