@@ -10,7 +10,7 @@ from aiohttp import web
 
 from shop_backend import fields, guard
 from shop_backend.accounts import Account
-from shop_backend.context import ACCOUNTS, LIMITS, METRICS, wants_json
+from shop_backend.context import ACCOUNTS, LIMITS, METRICS, ORDERS, wants_json
 from shop_backend.errors import ShopError
 from shop_backend.fields import Fields
 from shop_backend.pages import page, redirect
@@ -99,8 +99,9 @@ async def sign_out_everywhere(request: web.Request) -> web.StreamResponse:
 
 @routes.post("/account/delete")
 async def delete(request: web.Request) -> web.StreamResponse:
-    """Delete the account; what was bought stays on record, without its address and password."""
+    """Delete the account, giving back what is held; what was bought stays, without the buyer's e-mail and password."""
     account, _ = await _owner(request)
+    await request.app[ORDERS].leave(account.id)
     await request.app[ACCOUNTS].delete(account)
     return await _goodbye(request)
 

@@ -1,5 +1,7 @@
 """The shop as one aiohttp application."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -7,7 +9,7 @@ from aiohttp.hdrs import METH_ALL as METHODS
 from aiohttp.typedefs import Handler
 from sqlalchemy import text
 
-from shop_backend import account_routes, guard, sale_routes
+from shop_backend import account_routes, guard, order_routes, sale_routes, sandbox
 from shop_backend.accounts import Accounts
 from shop_backend.catalogue import PRODUCTS
 from shop_backend.context import (
@@ -18,6 +20,7 @@ from shop_backend.context import (
     LIMITS,
     METRICS,
     ORDERS,
+    PAYMENTS,
     SETTINGS,
     TOKENS,
     wants_json,
@@ -28,13 +31,18 @@ from shop_backend.metrics import Metrics
 from shop_backend.orders import Orders
 from shop_backend.pages import STATIC, add_headers, page
 from shop_backend.passwords import Passwords
+from shop_backend.payments import Payments
 from shop_backend.problems import answer_errors
 from shop_backend.sale_routes import guard_sale
+from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings
 from waitroom.clock import Clock
 from waitroom.tickets import Tokens
 
 LARGEST_BODY = 16 * 1024
+RECOVERY_S = 5
+
+log = logging.getLogger(__name__)
 routes = web.RouteTableDef()
 
 
@@ -48,10 +56,11 @@ def build_app(settings: ShopSettings, *, clock: Clock) -> web.Application:
     app[TOKENS] = Tokens(settings.secrets)
     app[METRICS] = Metrics()
     app[LIMITS] = Limits(clock)
-    app[FORMS] = {**account_routes.FORMS, **sale_routes.FORMS}
-    app.cleanup_ctx.append(_database)
+    parts = (account_routes, sale_routes, order_routes, sandbox)
+    app[FORMS] = {post: form for part in parts for post, form in part.FORMS.items()}
+    app.cleanup_ctx.extend([_database, _recovery])
     app.on_response_prepare.append(add_headers)
-    for table in (routes, account_routes.routes, sale_routes.routes):
+    for table in (routes, *(part.routes for part in parts)):
         app.add_routes(table)
     app.router.add_static("/static", STATIC)
     return app
@@ -62,14 +71,37 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     database = app[DATABASE] = Database(settings.database_url)
     passwords = Passwords()
     app[ACCOUNTS] = Accounts(database, passwords, clock)
-    app[ORDERS] = Orders(database, clock, settings.hold_ms)
+    orders = app[ORDERS] = Orders(database, clock, settings.hold_ms)
+    providers = app[SANDBOXES] = {
+        "card": Sandbox("card", database, clock, settings.secrets, captures=False),
+        "paypal": Sandbox("paypal", database, clock, settings.secrets, captures=True),
+    }
+    app[PAYMENTS] = Payments(database, clock, orders, providers)
     try:
         await database.migrate()
         await database.stock(PRODUCTS, settings.stock)
         yield
     finally:
+        await asyncio.gather(*(provider.close() for provider in providers.values()))
         passwords.close()
         await database.close()
+
+
+async def _recovery(app: web.Application) -> AsyncIterator[None]:
+    """Ask again, from the start on and every few seconds, for the payments that nothing was heard of."""
+    task = asyncio.create_task(_keep_recovering(app[PAYMENTS]))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _keep_recovering(payments: Payments) -> None:
+    while True:
+        try:
+            await payments.recover()
+        except Exception:
+            log.exception("payments could not be settled; they are tried again")
+        await asyncio.sleep(RECOVERY_S)
 
 
 @web.middleware

@@ -11,6 +11,7 @@ from shop_backend.database import Database
 from shop_backend.limits import Limits
 from shop_backend.metrics import Metrics
 from shop_backend.orders import Orders
+from shop_backend.payments import Payments
 from shop_backend.settings import ShopSettings
 from waitroom.clock import Clock
 from waitroom.tickets import Tokens
@@ -22,6 +23,7 @@ DATABASE = web.AppKey("database", Database)
 ACCOUNTS = web.AppKey("accounts", Accounts)
 LIMITS = web.AppKey("limits", Limits)
 ORDERS = web.AppKey("orders", Orders)
+PAYMENTS = web.AppKey("payments", Payments)
 METRICS = web.AppKey("metrics", Metrics)
 
 FORMS = web.AppKey("forms", dict[Handler, Handler])

@@ -67,11 +67,15 @@ class OrderUnknown(ShopError):
 
 
 class OrderOver(ShopError):
-    """The order is no longer held, so it can be neither paid nor cancelled."""
+    """The order is no longer held, so that what was asked for comes too late."""
 
 
-class CardDeclined(ShopError):
-    """The card was declined; the units are still held."""
+class AddressNeeded(ShopError):
+    """The order has no address yet, so nobody can say what it costs in all."""
+
+
+class ProviderSilent(ShopError):
+    """The payment provider does not answer; what became of the payment is asked for again until it is known."""
 
 
 class Busy(ShopError):

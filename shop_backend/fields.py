@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from shop_backend.card import Card, passes_luhn
 from shop_backend.catalogue import LIMIT
 from shop_backend.errors import BadInput, UnknownBody
 from shop_backend.texts import _
@@ -61,21 +60,33 @@ def password(fields: Fields, name: str = "password") -> str:
     return found
 
 
-def order_key(fields: Fields) -> str:
-    """The idempotency key of an order."""
+def idempotency_key(fields: Fields) -> str:
+    """What names an order of a buyer, or a payment of an order."""
     key = _text(fields, "key", 64)
     if not KEY.fullmatch(key):
-        raise BadInput("key", "The key is 8 to 64 letters, digits, - or _ that name this one order.")
+        raise BadInput("key", "The key is 8 to 64 letters, digits, - or _ that name this one request.")
     return key
 
 
-def new_order_key() -> str:
-    """A key for the order form of a page."""
+def new_key() -> str:
+    """A key for a form of a page."""
     return uuid.uuid4().hex
 
 
 def items(fields: Fields) -> dict[str, int]:
-    """Units of each product: the object ``items`` of JSON, or the fields ``items.<product>`` of a form."""
+    """Units of each product: the object ``items`` of JSON, or the fields ``items.<product>`` of a form.
+
+    Raises:
+        BadInput: when they make no sense, or there is none.
+    """
+    chosen = some_items(fields)
+    if not chosen:
+        raise BadInput("items", "Choose at least one product.")
+    return chosen
+
+
+def some_items(fields: Fields) -> dict[str, int]:
+    """The same, where none is fine."""
     found = fields.get("items")
     if found is None:
         named = {name: value for name, value in fields.items() if name.startswith("items.")}
@@ -87,19 +98,12 @@ def items(fields: Fields) -> dict[str, int]:
             raise BadInput("items", "There is no such product.")
         if type(quantity) is not int or not 0 <= quantity <= LIMIT:
             raise BadInput("items", f"A quantity is 1 to {LIMIT}.")
-    chosen = {product: quantity for product, quantity in found.items() if quantity}
-    if not chosen:
-        raise BadInput("items", "Choose at least one product.")
-    return chosen
+    return {product: quantity for product, quantity in found.items() if quantity}
 
 
-def card(fields: Fields) -> Card:
-    """A card; spaces in its number don't count."""
-    number = _text(fields, "card", 30).replace(" ", "")
-    digits = number.isascii() and number.isdecimal() and 12 <= len(number) <= 19
-    if not digits or not passes_luhn(number):
-        raise BadInput("card", "This is no card number.")
-    return Card(number)
+def word(fields: Fields, name: str) -> str:
+    """A word that is chosen among some."""
+    return _text(fields, name, 40)
 
 
 def next_path(fields: Fields) -> str:

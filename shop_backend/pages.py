@@ -6,7 +6,6 @@ name: ``_("At most {limit} units", limit=limit)``. ``reader.count("{n} unit", "{
 ``with context``, for they speak to the reader too. ``make texts`` then collects what is to be translated.
 """
 
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
@@ -35,21 +34,6 @@ HEADERS = {
 }
 
 
-def dollars(cents: int) -> str:
-    """Cents as US dollars: 7999 is $79.99."""
-    return f"${cents // 100:,}.{cents % 100:02}"
-
-
-def moment(ms: int) -> str:
-    """Epoch milliseconds as a date and time, in UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%-d %B %Y, %H:%M UTC")
-
-
-def iso(ms: int) -> str:
-    """Epoch milliseconds as machines read them."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
-
-
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -58,7 +42,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(dollars=dollars, moment=moment, iso=iso)
     environment.globals.update(limit=LIMIT, languages=NAMES, markets=MARKETS)
     return environment
 

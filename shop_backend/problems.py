@@ -30,7 +30,8 @@ ANSWERS: dict[type[errors.ShopError], tuple[int, str, str]] = {
     errors.KeyReused: (409, "key-reused", _("This order was placed before with other products")),
     errors.OrderUnknown: (404, "order-unknown", _("There is no such order")),
     errors.OrderOver: (409, "order-over", _("This order is over")),
-    errors.CardDeclined: (402, "card-declined", _("The card was declined")),
+    errors.AddressNeeded: (409, "address-needed", _("The address comes first")),
+    errors.ProviderSilent: (503, "provider-silent", _("The payment provider does not answer")),
     errors.Busy: (503, "busy", _("The shop is very busy")),
 }
 """Status, last part of the problem's type, and title of every error."""

@@ -16,16 +16,20 @@ import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import func, select
 
 from shop_backend.accounts import Account
 from shop_backend.app import build_app
-from shop_backend.context import ACCOUNTS, DATABASE, ORDERS
+from shop_backend.context import ACCOUNTS, DATABASE, ORDERS, PAYMENTS
 from shop_backend.database import Database
 from shop_backend.guard import SESSION_COOKIE
-from shop_backend.orders import Orders
+from shop_backend.orders import Orders, read_orders
+from shop_backend.payments import Payments
+from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings, normalise_url
 from shop_backend.stock import Stock
-from shop_backend.tables import accounts
+from shop_backend.tables import accounts, sandbox
+from shop_backend.tables import orders as orders_table
 from waitroom.clock import ManualClock
 from waitroom.tickets import Pass, Tokens, pass_cookie
 
@@ -33,6 +37,15 @@ ROOM = "mi-launch"
 SECRETS = ("an older secret of the tests", "the secret of the tests")
 NOON = 1_432_033_200_000
 JSON = {"Accept": "application/json"}
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+GOOD_CARD = "4242 4242 4242 4242"
+DECLINED_CARD = "4000 0000 0000 0002"
+ADDRESSES = {
+    "us": {"name": "Ann", "street": "1 Main St", "city": "Oakland", "region": "CA", "postcode": "94607"},
+    "uk": {"name": "Ann", "street": "1 High Street", "city": "London", "postcode": "SW1A 1AA"},
+    "fr": {"name": "Ann", "street": "1 rue Haute", "city": "Paris", "postcode": "75001"},
+    "de": {"name": "Ann", "street": "Lange Gasse 1", "city": "Berlin", "postcode": "10115"},
+}
 
 
 @dataclass(frozen=True)
@@ -84,9 +97,31 @@ class Client:
         """Place an order, by default one never placed before."""
         return await self.post("/sale/orders", json={"key": key or uuid.uuid4().hex, "items": items})
 
-    async def pay(self, order_id: str, card: str = "4242 4242 4242 4242") -> Answer:
-        """Pay an order."""
-        return await self.post(f"/orders/{order_id}/payment", json={"card": card})
+    async def ship(self, order_id: str, market: str = "de", **changes: str) -> Answer:
+        """Say where an order goes."""
+        body = {"market": market, **ADDRESSES[market], **changes}
+        return await self.post(f"/orders/{order_id}/address", json=body)
+
+    async def begin(self, order_id: str, provider: str = "card", key: str = "") -> Answer:
+        """Begin to pay an order, by default with a payment never begun before."""
+        body = {"provider": provider, "key": key or uuid.uuid4().hex}
+        return await self.post(f"/orders/{order_id}/payments", json=body)
+
+    async def agree(self, begun: Answer, card: str = GOOD_CARD) -> Answer:
+        """Answer at the provider: with a card, or with the word of a button."""
+        answer = {"answer": "card", "card": card} if card[0].isdecimal() else {"answer": card}
+        return await self.post(begun.document["confirm_at"], json=answer)
+
+    async def pay(self, order_id: str, card: str = GOOD_CARD, provider: str = "card") -> Answer:
+        """Give the address, pay, and come back; the answer is the order then, or the first refusal."""
+        answer = await self.get(f"/orders/{order_id}")
+        if answer.status == 200 and answer.document["market"] is None:
+            answer = await self.ship(order_id)
+        begun = await self.begin(order_id, provider)
+        if begun.status >= 400:
+            return begun
+        agreed = await self.agree(begun, card)
+        return await self.get(agreed.document["return_to"])
 
 
 @dataclass
@@ -126,12 +161,37 @@ class Shop:
         """The units of each product."""
         return {product.id: product for product in await self.app[ORDERS].stock()}
 
+    @property
+    def payments(self) -> Payments:
+        """The payments, to settle and recover them at once."""
+        return self.app[PAYMENTS]
+
+    def bank(self, provider: str = "card") -> Sandbox:
+        """A payment provider."""
+        return self.app[SANDBOXES][provider]
+
 
 async def add_account(database: Database, account: Account) -> None:
     """Put an account into the database that no password opens."""
     row = {**asdict(account), "created_at": NOON}
     async with database.write() as connection:
         await connection.execute(accounts.insert().values(**row))
+
+
+async def charged(shop: Shop) -> int:
+    """US cents that the payment providers have taken and not given back."""
+    books = select(func.sum(sandbox.c.amount_cents))
+    taken = books.where(sandbox.c.charged_at <= shop.clock.now_ms(), sandbox.c.refunded_at.is_(None))
+    async with shop.app[DATABASE].read() as connection:
+        return await connection.scalar(taken) or 0
+
+
+async def due(shop: Shop) -> int:
+    """US cents that all paid orders come to."""
+    async with shop.app[DATABASE].read() as connection:
+        return sum(
+            order.total_cents for order in await read_orders(connection, orders_table.c.state == "paid")
+        )
 
 
 @pytest.fixture(scope="session")
