@@ -51,6 +51,18 @@ def limit_each(evidence: Evidence) -> Finding:
     return finding("most units of a product for one buyer", f"{most} of {MOST_UNITS}", wrong)
 
 
+def money(evidence: Evidence) -> Finding:
+    """Every paid order was charged once, in full; no other order keeps any money."""
+    listed = [(story.name, each) for story in evidence.stories for each in story.money]
+    wrong = [
+        f"shopper {name}, order {each.order}: {each.due_cents} due, {' and '.join(map(str, each.charged_cents))} charged"
+        for name, each in listed
+        if each.charged_cents != ((each.due_cents,) if each.due_cents else ())
+    ]
+    paid = [each.due_cents for _, each in listed if each.due_cents]
+    return finding("paid orders charged once", f"{len(paid)}, {sum(paid) / 100:.2f} US dollars", wrong)
+
+
 def repeats(evidence: Evidence) -> Finding:
     """A request sent again was answered as before, and no order was made that nobody was told of."""
     compared = Counter[str]()
