@@ -192,6 +192,7 @@ SANDBOXES = web.AppKey("sandboxes", Mapping[str, Sandbox])
 @routes.get(PAGE)
 async def show(request: web.Request) -> web.StreamResponse:
     """Where the buyer agrees, as it would be on the provider's own site."""
+    await guard.account_of(request)
     provider = _provider(request)
     payment = await provider.open_payment(request.match_info["payment"])
     if payment.agreed or payment.reason:

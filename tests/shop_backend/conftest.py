@@ -16,23 +16,23 @@ import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
+from shop_backend import tables
 from shop_backend.accounts import Account
 from shop_backend.app import build_app
 from shop_backend.context import ACCOUNTS, DATABASE, ORDERS, PAYMENTS
 from shop_backend.database import Database
 from shop_backend.guard import SESSION_COOKIE
-from shop_backend.orders import Orders, read_orders
+from shop_backend.orders import Order, Orders, read_orders
 from shop_backend.payments import Payments
 from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings, normalise_url
 from shop_backend.stock import Stock
-from shop_backend.tables import accounts, sandbox
-from shop_backend.tables import orders as orders_table
 from waitroom.clock import ManualClock
 from waitroom.tickets import Pass, Tokens, pass_cookie
 
+ROOT = Path(__file__).parents[2]
 ROOM = "mi-launch"
 SECRETS = ("an older secret of the tests", "the secret of the tests")
 NOON = 1_432_033_200_000
@@ -175,23 +175,36 @@ async def add_account(database: Database, account: Account) -> None:
     """Put an account into the database that no password opens."""
     row = {**asdict(account), "created_at": NOON}
     async with database.write() as connection:
-        await connection.execute(accounts.insert().values(**row))
+        await connection.execute(tables.accounts.insert().values(**row))
 
 
 async def charged(shop: Shop) -> int:
     """US cents that the payment providers have taken and not given back."""
-    books = select(func.sum(sandbox.c.amount_cents))
-    taken = books.where(sandbox.c.charged_at <= shop.clock.now_ms(), sandbox.c.refunded_at.is_(None))
+    books = select(func.sum(tables.sandbox.c.amount_cents))
+    taken = books.where(
+        tables.sandbox.c.charged_at <= shop.clock.now_ms(), tables.sandbox.c.refunded_at.is_(None)
+    )
     async with shop.app[DATABASE].read() as connection:
         return await connection.scalar(taken) or 0
 
 
 async def due(shop: Shop) -> int:
     """US cents that all paid orders come to."""
+    return sum(order.total_cents for order in await read_all(shop) if order.state == "paid")
+
+
+async def read_all(shop: Shop) -> list[Order]:
+    """Everybody's orders, newest first."""
     async with shop.app[DATABASE].read() as connection:
-        return sum(
-            order.total_cents for order in await read_orders(connection, orders_table.c.state == "paid")
-        )
+        return await read_orders(connection, tables.orders.c.id != "")
+
+
+async def forget_orders(shop: Shop) -> None:
+    """Everything as before the first order."""
+    async with shop.app[DATABASE].write() as connection:
+        for table in (tables.sandbox, tables.payments, tables.order_lines, tables.orders, tables.allowances):
+            await connection.execute(delete(table))
+        await connection.execute(update(tables.products).values(held=0, sold=0))
 
 
 @pytest.fixture(scope="session")
