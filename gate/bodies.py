@@ -85,8 +85,11 @@ async def _read(request: web.Request) -> bytes:
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
         raise BadRequest("the body must be sent without Content-Encoding")
     try:
-        if request.content.is_eof():  # it came with the head, as small bodies do: no need to watch the time
-            return await request.read()
+        if request.content.is_eof():  # it came with the head, as small bodies do: nothing to wait for
+            body = request.content.read_nowait()
+            if len(body) > MOST_BYTES:
+                raise web.HTTPRequestEntityTooLarge(MOST_BYTES, len(body))
+            return body
         async with asyncio.timeout(PATIENCE_S):
             return await request.read()
     except TimeoutError:

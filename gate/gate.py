@@ -11,9 +11,10 @@ from prometheus_client import CollectorRegistry
 from gate import problems
 from gate.http_metrics import HttpMetrics
 from gate.look import Look
+from waitroom.answers import Position
 from waitroom.clock import Clock
 from waitroom.errors import StoreAway
-from waitroom.forecast import flow
+from waitroom.forecast import flow, wait
 from waitroom.line import WaitingRoom
 from waitroom.settings import Settings
 from waitroom.state import State, build_state
@@ -50,6 +51,12 @@ class LiveRoom:
         """Take the draw a step on; without the store, later."""
         with suppress(StoreAway):
             await self.waiting.advance_draw()
+
+    def wait_for(self, position: Position) -> tuple[int, int] | None:
+        """Seconds (low, high) that hold this shopper's wait in 80 % of cases; None if nobody can tell."""
+        if position.ahead is None:
+            return None
+        return wait(-1 if position.called else position.ahead, self.flow)
 
     def _build(self) -> State:
         room, line = self.waiting.room, self.waiting.line

@@ -24,7 +24,7 @@ from waitroom.errors import (
     StoreAway,
     TokenInvalid,
 )
-from waitroom.forecast import chance, wait
+from waitroom.forecast import chance
 from waitroom.tickets import Ticket, ticket_cookie
 
 _HURDLES: Mapping[type[Exception], Hurdle] = {
@@ -105,11 +105,9 @@ class PlainPages:
     def _scene(self, ticket: Ticket | None, wanted: str) -> Scene:
         waiting = self._room.waiting
         position = None if ticket is None else waiting.position(ticket)
-        expected = likely = None
+        likely = None
         if position is not None and position.ahead is not None:
-            flow = self._room.flow
-            expected = wait(-1 if position.called else position.ahead, flow)
-            likely = chance(position.ahead, flow, waiting.line)
+            likely = chance(position.ahead, self._room.flow, waiting.line)
         path = safe_next(wanted) or next(iter(waiting.room.protect), "/")
         return Scene(
             room=waiting.room,
@@ -117,7 +115,7 @@ class PlainPages:
             now_ms=self._gate.clock.now_ms(),
             next_path=path,
             position=position,
-            wait=expected,
+            wait=None if position is None else self._room.wait_for(position),
             chance=likely,
             location=path,
             store_away=waiting.store_away,

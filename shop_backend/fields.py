@@ -64,7 +64,7 @@ def idempotency_key(fields: Fields) -> str:
     """What names an order of a buyer, or a payment of an order."""
     key = _text(fields, "key", 64)
     if not KEY.fullmatch(key):
-        raise BadInput("key", "The key is 8 to 64 letters, digits, - or _ that name this one request.")
+        raise BadInput("key", _("The key is 8 to 64 letters, digits, - or _ that name this one request."))
     return key
 
 
@@ -81,7 +81,7 @@ def items(fields: Fields) -> dict[str, int]:
     """
     chosen = some_items(fields)
     if not chosen:
-        raise BadInput("items", "Choose at least one product.")
+        raise BadInput("items", _("Choose at least one product."))
     return chosen
 
 
@@ -92,12 +92,12 @@ def some_items(fields: Fields) -> dict[str, int]:
         named = {name: value for name, value in fields.items() if name.startswith("items.")}
         found = {name.removeprefix("items."): _number(value) for name, value in named.items()}
     if not isinstance(found, dict):
-        raise BadInput("items", "The items are an object of products and quantities.")
+        raise BadInput("items", _("The items are an object of products and quantities."))
     for product, quantity in found.items():
         if not PRODUCT.fullmatch(product):
-            raise BadInput("items", "There is no such product.")
+            raise BadInput("items", _("There is no such product."))
         if type(quantity) is not int or not 0 <= quantity <= LIMIT:
-            raise BadInput("items", f"A quantity is 1 to {LIMIT}.")
+            raise BadInput("items", _("A quantity is 1 to {limit}."), limit=LIMIT)
     return {product: quantity for product, quantity in found.items() if quantity}
 
 
@@ -130,7 +130,7 @@ def _number(value: object) -> int:
         return 0
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 3:
         return int(value)
-    raise BadInput("items", f"A quantity is 1 to {LIMIT}.")
+    raise BadInput("items", _("A quantity is 1 to {limit}."), limit=LIMIT)
 
 
 def _printable(path: str) -> bool:

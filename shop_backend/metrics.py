@@ -2,7 +2,8 @@
 
 * ``shop_orders_total{result}``: requests for an order: placed, repeated, or the name of the refusal.
 * ``shop_payments_total{result}``: requests to pay: accepted, repeated, or the name of the refusal.
-* ``shop_sign_ins_total{result}``: registered, signed-in, or the name of the refusal.
+* ``shop_sign_ins_total{result}``: registered, repeated (the address has an account), signed-in, or
+  the name of the refusal.
 * ``shop_units{product,state}``: units that are free, held or sold.
 * ``shop_request_seconds{route,method,status}``: how long answers take.
 """

@@ -216,10 +216,13 @@ class Orders:
             return await find_order(connection, order_id)
 
     async def leave(self, account: str) -> None:
-        """Give back all that is held for a buyer who goes for good."""
+        """Give back all that is held for a buyer who goes for good, and forget where unsold orders would have gone."""
         for order in await self.of_account(account):
             if order.state == "held":
                 await self.cancel(account, order.id)
+        unsold = update(orders).where(orders.c.account_id == account, orders.c.state != "paid")
+        async with self._database.write() as connection:
+            await connection.execute(unsold.values(address=None))
 
     # ---- Within
 

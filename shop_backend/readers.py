@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 from babel import Locale
-from babel.dates import format_date, format_time, get_timezone, get_timezone_name
+from babel.dates import format_date, format_time, get_timezone, get_timezone_gmt, get_timezone_name
 from babel.numbers import format_currency, format_percent
 
 from shop_backend.markets import MARKETS, Market
@@ -57,7 +57,10 @@ class Reader:
         moment = datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(zone)
         day = format_date(moment, "long", self.locale)
         time = format_time(moment, "short", zone, self.locale)
-        return f"{day}, {time} {get_timezone_name(moment, 'short', locale=self.locale)}"
+        name = get_timezone_name(moment, "short", locale=self.locale)
+        if not name[0].isalpha():  # the language has no short name for this zone
+            name = get_timezone_gmt(moment, "long", self.locale)
+        return f"{day}, {time} {name}"
 
     def duty_rule(self, market: Market) -> str:
         """The rule that a market's duties are estimated by."""

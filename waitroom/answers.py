@@ -1,12 +1,12 @@
 """What the verbs answer to a shopper."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from waitroom.tickets import Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """The ticket a join was answered with, and whether it is ``new``.
 
     ``leaf`` is the ticket's line on the roll, 32 bytes; None where the join's entropy is not the one that the
@@ -18,8 +18,7 @@ class Joined:
     leaf: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a ticket stands: its place, and how many places are called before it; None until drawn."""
 
     number: int

@@ -79,10 +79,29 @@ class Flow:
         """Entries a minute at worst."""
         return min(self.fast, self.sustained)
 
+    @cached_property
+    def spacing_s(self) -> float | None:
+        """Seconds from one entry to the next, midway between best and worst; None: not one within the longest wait."""
+        return None if self.slow * LONGEST_S < 60 else 60 / math.sqrt(self.fast * self.slow)
+
+    @cached_property
+    def dispersion(self) -> float:
+        """Variance of the time from one entry to the next, against its squared mean."""
+        return 1 - self.share + 1 - self.fast / self.rate
+
+    @cached_property
+    def between(self) -> float:
+        """Relative variance that comes from not knowing which of the two rates it will be."""
+        return (math.log(self.fast / self.slow) / (2 * Z)) ** 2
+
+    @cached_property
+    def measured(self) -> float:
+        """How many entries the measured rate rests on."""
+        return min(self.entries, self.entering * MEMORY_MIN)
+
     def unsure(self, dispersion: float, entries: float) -> float:
         """Relative variance of a forecast for so many entries, from those measured; each varies by ``dispersion``."""
-        measured = min(self.entries, self.entering * MEMORY_MIN)
-        return dispersion * (1 / (entries + 1) + 1 / (measured + 1)) + DRIFT**2
+        return dispersion * (1 / (entries + 1) + 1 / (self.measured + 1)) + DRIFT**2
 
 
 def flow(pace: Pace, line: Line, open_ms: int) -> Flow:
@@ -123,13 +142,11 @@ def wait(ahead: int, flow: Flow) -> tuple[int, int] | None:
     """
     if ahead < 0:
         return 0, 0
-    if flow.slow * LONGEST_S < 60:  # not one entry until then
+    if flow.spacing_s is None:
         return None
     entries = ahead * flow.share
-    middle = entries / math.sqrt(flow.fast * flow.slow) * 60
-    dispersion = 1 - flow.share + 1 - flow.fast / flow.rate
-    between = math.log(flow.fast / flow.slow) / (2 * Z)
-    factor = math.exp(Z * math.sqrt(flow.unsure(dispersion, entries) + between**2))
+    middle = entries * flow.spacing_s
+    factor = math.exp(Z * math.sqrt(flow.unsure(flow.dispersion, entries) + flow.between))
     low, high = middle / factor - Z * BUNCH_S, middle * factor + Z * BUNCH_S
     return (max(0, math.floor(low)), math.ceil(high)) if high <= LONGEST_S else None
 

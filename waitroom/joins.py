@@ -5,14 +5,13 @@ No timer decides when a batch goes, so a lone join is as fast as the store, and 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MOST = 256
 """The most joins in one script call, which bounds the time that it holds the store."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One join.
 
     Attributes:
@@ -30,8 +29,7 @@ class Request:
     held: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the store said: ``code`` is new, same, once or refused; ``id`` is the ticket's, in hex."""
 
     code: str

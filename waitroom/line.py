@@ -372,9 +372,9 @@ class WaitingRoom:
         first, *rest = await self._run("join", names, *args)
         if first == b"hold":
             raise StoreAway(f"the store has just started; tickets are issued again in {rest[0]} ms")
+        phase_name = first.decode()
         answers = [
-            Answer(code.decode(), number, ticket_id.decode(), first.decode())
-            for code, number, ticket_id in rest
+            Answer(code.decode(), number, ticket_id.decode(), phase_name) for code, number, ticket_id in rest
         ]
         new = [answer.number for answer in answers if answer.code == "new"]
         if new:

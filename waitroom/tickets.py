@@ -13,10 +13,10 @@ import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from itsdangerous import BadSignature, Signer
-from itsdangerous.encoding import want_bytes
-from itsdangerous.signer import SigningAlgorithm
+from itsdangerous import Signer
+from itsdangerous.encoding import base64_encode
 
 from waitroom.errors import TokenExpired, TokenInvalid
 
@@ -41,8 +41,7 @@ def pass_cookie(room: str) -> str:
     return f"waitroom_pass_{room}"
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """A number in a room. ``id`` is 16 bytes; ``identity`` is the subject who holds it, or empty."""
 
     room: str
@@ -83,24 +82,35 @@ class Operator:
     expires_at: int
 
 
-class _HmacSha256(SigningAlgorithm):
-    """HMAC with SHA-256 in one call of the C library, for tokens are on the hot path."""
+class _Signer:
+    """itsdangerous' signatures of one purpose; keeps the state of each key's HMAC, for tokens are on the hot path."""
 
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        """The signature of ``value``, 32 bytes."""
-        return hmac.digest(key, value, "sha256")
+    def __init__(self, secrets: Sequence[str], purpose: str) -> None:
+        salt = f"waitroom.{purpose}"
+        signers = (Signer(secret, salt, digest_method=hashlib.sha256) for secret in reversed(secrets))
+        self._macs = [hmac.new(signer.derive_key(), digestmod="sha256") for signer in signers]
+
+    def sign(self, payload: str) -> str:
+        """The payload with its signature by the newest secret."""
+        return f"{payload}.{_signature(self._macs[0], payload).decode()}"
+
+    def unsign(self, token: str) -> str | None:
+        """The payload of a token that one of the secrets signed; None for any other text."""
+        payload, _, signature = token.rpartition(".")
+        try:
+            given = signature.encode()
+            for mac in self._macs:
+                if hmac.compare_digest(_signature(mac, payload), given):
+                    return payload
+        except UnicodeError:  # bytes of a header that are no text
+            return None
+        return None
 
 
-class _Signer(Signer):
-    """A signer that derives the key of its purpose from each secret once, rather than for each token."""
-
-    def __init__(self, secrets: list[str], salt: str, algorithm: SigningAlgorithm) -> None:
-        super().__init__(secrets, salt, digest_method=hashlib.sha256, algorithm=algorithm)
-        self._keys = {secret: super(_Signer, self).derive_key(secret) for secret in self.secret_keys}
-
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        """The key made of ``secret_key``, the newest if it is not named."""
-        return self._keys[self.secret_keys[-1] if secret_key is None else want_bytes(secret_key)]
+def _signature(mac: hmac.HMAC, payload: str) -> bytes:
+    mac = mac.copy()
+    mac.update(payload.encode())
+    return base64_encode(mac.digest())
 
 
 class Tokens:
@@ -113,16 +123,14 @@ class Tokens:
     def __init__(self, secrets: Sequence[str]) -> None:
         if not secrets:
             raise ValueError("tokens need at least one secret")
-        self._id_key = secrets[-1].encode()
-        self._signers = {
-            purpose: _Signer(list(secrets), salt=f"waitroom.{purpose}", algorithm=_HmacSha256())
-            for purpose in (TICKET, PASS, IDENTITY, OPERATOR)
-        }
+        self._id_mac = hmac.new(secrets[-1].encode(), b"ticket-id\0", "sha256")
+        self._signers = {purpose: _Signer(secrets, purpose) for purpose in (TICKET, PASS, IDENTITY, OPERATOR)}
 
     def ticket_id(self, room: str, entropy: bytes) -> bytes:
         """16 bytes that follow from the room, the shopper's 32 bytes of entropy and the newest secret."""
-        message = b"ticket-id\0" + room.encode() + b"\0" + entropy
-        return hmac.digest(self._id_key, message, "sha256")[:16]
+        mac = self._id_mac.copy()
+        mac.update(b"%b\0%b" % (room.encode(), entropy))
+        return mac.digest()[:16]
 
     def sign_ticket(self, ticket: Ticket) -> str:
         """The token of a ticket."""
@@ -198,13 +206,13 @@ class Tokens:
         payload = ".".join(map(str, fields))
         if payload.count(".") >= len(fields):
             raise ValueError(f"a field of a token holds no dots, and one of this {purpose} does: {payload!r}")
-        return self._signers[purpose].sign(payload).decode()
+        return self._signers[purpose].sign(payload)
 
     def _read(self, purpose: str, token: str, count: int) -> list[str]:
-        try:
-            fields = self._signers[purpose].unsign(token).decode().split(".")
-        except (BadSignature, UnicodeError) as error:
-            raise TokenInvalid(purpose) from error
+        payload = self._signers[purpose].unsign(token)
+        if payload is None:
+            raise TokenInvalid(purpose)
+        fields = payload.split(".")
         if len(fields) != count:
             raise TokenInvalid(purpose, "it comes from another version")
         return fields

@@ -61,7 +61,7 @@ SAID = [
     ("en-US", "$1,179.99", "Friday, May 29, 2015", "May 19, 2015, 7:00\u202fAM EDT"),
     ("en-GB", "US$1,179.99", "Friday, 29 May 2015", "19 May 2015, 12:00 BST"),
     ("de", "1.179,99\xa0$", "Freitag, 29. Mai 2015", "19. Mai 2015, 13:00 MESZ"),
-    ("fr", "1\u202f179,99\xa0$US", "vendredi 29 mai 2015", "19 mai 2015, 13:00 +0200"),
+    ("fr", "1\u202f179,99\xa0$US", "vendredi 29 mai 2015", "19 mai 2015, 13:00 UTC+02:00"),
 ]
 
 

@@ -73,7 +73,7 @@ class Visitor:
         await self.sees(headline, picture=picture)
 
     async def register(self) -> None:
-        """Make an account, starting from the sign-in page."""
+        """Make an account, starting from the sign-in page, and sign in to it."""
         await self.click("Make an account", "link")
         await self._fill_in_account("Make the account")
         await self._fill_in_account("Sign in")

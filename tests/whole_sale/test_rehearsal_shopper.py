@@ -92,7 +92,7 @@ class Gate:
     def __post_init__(self) -> None:
         entry = {"place": 3, "enter_at": NOON + 20_000, "expires_at": NOON + 620_000}
         self.lines |= {
-            "POST /account/register": [(202, {})],
+            "POST /account/register": [(202, {"sign_in": "/account/sign-in"})],
             "POST /account/sign-in": [(200, {"account": "me"})],
             "POST /waitroom/mi/ticket": [(201, self.ticket())],
             "GET /waitroom/mi/ticket": [(200, self.ticket())],
@@ -472,11 +472,13 @@ async def test_before_the_presale_one_only_looks(stage: Stage) -> None:
 async def test_trouble_is_waited_out(stage: Stage) -> None:
     """At the registration, on the page and in the shop: later, and later still, it is tried again."""
     stage.gate.lines["POST /account/register"].insert(0, (503, {}))
+    stage.gate.lines["POST /account/sign-in"].insert(0, (503, {}))
     stage.gate.lines["GET /orders"].insert(0, (502, {}))
     stage.gate.state_trouble = [503, 503]
     story = await stage.play()
     assert story.end is End.BOUGHT
     assert stage.wire.answers["POST /account/register", 503, ""] == 1
+    assert stage.wire.answers["POST /account/sign-in", 503, ""] == 1
     longer = [wait for wait in stage.board.waits if 1.5 <= wait <= 5]
     assert len(longer) >= 2
 

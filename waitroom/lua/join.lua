@@ -53,7 +53,7 @@ local function of_browser(held, retry)
   return record and record ~= string.match(held, '^%d+:%x+') and same('same', record) or nil
 end
 
-local issued = count('issued')
+local issued, leaves = count('issued'), {}
 local answers = { stage }
 for i = 6, #ARGV, 4 do
   local leaf, identity, id, held = unpack(ARGV, i, i + 3)
@@ -61,7 +61,7 @@ for i = 6, #ARGV, 4 do
   local answer
   if identity ~= '' then answer = of_identity(identity, held) else answer = of_browser(held, retry) end
   if not answer and joinable then
-    if on_roll then redis.call('APPEND', KEYS[3], leaf) end
+    leaves[#leaves + 1] = leaf
     answer = { 'new', issued, id }
     local record = string.format('%d:%s', issued, id)
     if identity ~= '' then
@@ -73,5 +73,8 @@ for i = 6, #ARGV, 4 do
   end
   answers[#answers + 1] = answer or { 'refused', -1, '' }
 end
-if issued > count('issued') then set('issued', issued) end
+if #leaves > 0 then
+  if on_roll then redis.call('APPEND', KEYS[3], table.concat(leaves)) end
+  set('issued', issued)
+end
 return answers

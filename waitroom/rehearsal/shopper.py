@@ -1,4 +1,4 @@
-"""One simulated shopper: registers, waits on the page, knocks, goes in, and sooner or later goes."""
+"""One simulated shopper: registers, signs in, waits on the page, knocks, goes in, and sooner or later goes."""
 
 import asyncio
 import random
