@@ -80,7 +80,7 @@ class Accounts:
             SignInFailed: when the account has another password than the one that was verified.
         """
         token, now = secrets.token_urlsafe(32), self._clock.now_ms()
-        still = select(literal(_hash(token)), accounts.c.id, literal(now + SESSION_MS)).where(
+        still = select(literal(hash_token(token)), accounts.c.id, literal(now + SESSION_MS)).where(
             accounts.c.id == account.id, accounts.c.password_hash == account.password_hash
         )
         columns = ["token_hash", "account_id", "expires_at"]
@@ -98,7 +98,7 @@ class Accounts:
         query = (
             select(accounts.c.id, accounts.c.email, accounts.c.password_hash)
             .join(sessions)
-            .where(sessions.c.token_hash == _hash(token), sessions.c.expires_at > self._clock.now_ms())
+            .where(sessions.c.token_hash == hash_token(token), sessions.c.expires_at > self._clock.now_ms())
         )
         async with self._database.read() as connection:
             found = (await connection.execute(query)).first()
@@ -107,7 +107,7 @@ class Accounts:
     async def close_session(self, token: str) -> None:
         """End a session."""
         async with self._database.write() as connection:
-            await connection.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
+            await connection.execute(delete(sessions).where(sessions.c.token_hash == hash_token(token)))
 
     async def close_all_sessions(self, account: Account) -> None:
         """End every session of an account, on all devices."""
@@ -123,5 +123,6 @@ class Accounts:
         return Account(account.id, email, password_hash)
 
 
-def _hash(token: str) -> str:
+def hash_token(token: str) -> str:
+    """What the database knows a session by."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()

@@ -114,12 +114,10 @@ async def pay(request: web.Request) -> web.StreamResponse:
 async def come_back(request: web.Request) -> web.StreamResponse:
     """Where the provider sends the buyer: find out what became of the payment; once paid, the visit is over."""
     account = await guard.signed_in(request)
-    orders, order_id = request.app[ORDERS], request.match_info["order"]
+    orders, payments, order_id = request.app[ORDERS], request.app[PAYMENTS], request.match_info["order"]
+    payment = await payments.settle_for(account.id, order_id, request.match_info["payment"])
+    request.app[METRICS].payments.labels(payment.state).inc()
     order = await orders.find(account.id, order_id)
-    if request.match_info["payment"] in {payment.id for payment in order.payments}:
-        settled = await request.app[PAYMENTS].settle(request.match_info["payment"])
-        request.app[METRICS].payments.labels(settled.state).inc()
-        order = await orders.find(account.id, order_id)
     response = answer_order(request, order)
     if order.state == "paid":
         response.headers["Waitroom-Command"] = "leave"

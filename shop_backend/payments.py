@@ -9,17 +9,17 @@ order that is over, or paid otherwise, is due to be refunded from the moment tha
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shop_backend.database import Database
 from shop_backend.errors import AddressNeeded, BadInput, OrderUnknown, ProviderSilent
-from shop_backend.orders import PAYMENT, Order, Orders, Payment, find_order, lock_order, require_held
-from shop_backend.tables import payments
+from shop_backend.orders import Order, Orders, Payment, lock_order, read_orders, require_held
+from shop_backend.tables import orders, payments
 from shop_backend.texts import _
 from waitroom.clock import Clock
 
@@ -115,18 +115,18 @@ class Payments:
         Raises:
             OrderUnknown: when there is no such payment.
         """
-        payment = await self._read(payment_id)
-        try:
-            if payment.state in {"begun", "failed"}:
-                await self._book(payment_id, payment.order_id, await self._ask(payment))
-                payment = await self._read(payment_id)
-            if payment.state == "refund_due":
-                await self._find(payment.provider).refund(payment_id)
-                async with self._database.write() as connection:
-                    await _mark(connection, payment_id, "refunded")
-        except ProviderSilent:
-            log.warning("no answer about payment %s; it is asked for again", payment_id)
-        return await self._read(payment_id)
+        return await self._settle(*await self._read(payment_id))
+
+    async def settle_for(self, account: str, order_id: str, payment_id: str) -> Payment:
+        """The same for a buyer who comes back.
+
+        Raises:
+            OrderUnknown: when the payment is not of this order, or the order is not this buyer's.
+        """
+        payment, order = await self._read(payment_id)
+        if (order.account_id, order.id) != (account, order_id):
+            raise OrderUnknown(_("There is no such payment."))
+        return await self._settle(payment, order)
 
     async def settle_order(self, order_id: str) -> None:
         """Settle what is open of an order that changed: call off what nobody wants any more, refund what is due."""
@@ -154,9 +154,20 @@ class Payments:
             raise BadInput("provider", _("There is no such way to pay."))
         return self._providers[provider]
 
+    async def _settle(self, payment: Payment, order: Order) -> Payment:
+        try:
+            if payment.state in {"begun", "failed"}:
+                payment = await self._book(payment, await self._ask(payment, order))
+            if payment.state == "refund_due":
+                await self._find(payment.provider).refund(payment.id)
+                async with self._database.write() as connection:
+                    payment = await _mark(connection, payment, "refunded")
+        except ProviderSilent:
+            log.warning("no answer about payment %s; it is asked for again", payment.id)
+        return payment
+
     async def _write_down(self, account: str, order_id: str, provider: str, key: str) -> Payment:
         self._find(provider)
-        await self._orders.find(account, order_id)
         async with self._database.write() as connection:
             order = await lock_order(connection, order_id, account)
             for payment in order.payments:
@@ -170,10 +181,8 @@ class Payments:
             await connection.execute(payments.insert().values(asdict(begun)))
             return begun
 
-    async def _ask(self, payment: Payment) -> Outcome:
+    async def _ask(self, payment: Payment, order: Order) -> Outcome:
         """How a payment stands; while the units are held its money is collected, later it is called off."""
-        async with self._database.read() as connection:
-            order = await find_order(connection, payment.order_id)
         provider, now = self._find(payment.provider), self._clock.now_ms()
         wanted = payment.state == "begun" and _pays(payment, order, now)
         outcome = await (provider.collect if wanted else provider.call_off)(payment.id)
@@ -181,31 +190,33 @@ class Payments:
             return Outcome(Status.FAILED, "never-begun")  # the request was lost on its way
         return outcome
 
-    async def _book(self, payment_id: str, order_id: str, outcome: Outcome) -> None:
+    async def _book(self, asked: Payment, outcome: Outcome) -> Payment:
         """Write down how a payment stands, and what follows for its order, in one transaction."""
         async with self._database.write() as connection:
-            order = await lock_order(connection, order_id)
-            [payment] = [each for each in order.payments if each.id == payment_id]
+            order = await lock_order(connection, asked.order_id)
+            [payment] = [each for each in order.payments if each.id == asked.id]
             wanted = _pays(payment, order, self._clock.now_ms())
             if outcome.status is Status.CHARGED and payment.state in {"begun", "failed"}:
-                await _mark(connection, payment_id, "charged" if wanted else "refund_due")
                 if wanted:
                     await self._orders.close(connection, order, "paid")
+                return await _mark(connection, payment, "charged" if wanted else "refund_due")
             if outcome.status is Status.FAILED and payment.state == "begun":
-                await _mark(connection, payment_id, "failed", outcome.reason)
                 refused = [each for each in order.payments if each.reason in REFUSALS]
                 if wanted and outcome.reason in REFUSALS and len(refused) + 1 == TRIES:
                     await self._orders.close(connection, order, "cancelled")
+                return await _mark(connection, payment, "failed", outcome.reason)
+            return payment
 
-    async def _read(self, payment_id: str) -> Payment:
+    async def _read(self, payment_id: str) -> tuple[Payment, Order]:
         async with self._database.read() as connection:
-            row = (await connection.execute(select(*PAYMENT).where(payments.c.id == payment_id))).first()
-        if not row:
-            raise OrderUnknown(_("There is no such payment."))
-        return Payment(*row)
+            of_payment = select(payments.c.order_id).where(payments.c.id == payment_id)
+            found = await read_orders(connection, orders.c.id == of_payment.scalar_subquery())
+        for payment in (each for order in found for each in order.payments if each.id == payment_id):
+            return payment, found[0]
+        raise OrderUnknown(_("There is no such payment."))
 
     async def _unsettled(self, which: ColumnElement[bool]) -> Sequence[str]:
-        open_ones = payments.c.state.in_(["begun", "refund_due"])
+        open_ones = text("payments.state IN ('begun', 'refund_due')")  # as the index has it
         query = select(payments.c.id).where(open_ones, which).order_by(payments.c.begun_at)
         async with self._database.read() as connection:
             return (await connection.scalars(query)).all()
@@ -221,6 +232,7 @@ def _pays(payment: Payment, order: Order, now: int) -> bool:
     return order.payable(now) and order.total_cents == payment.amount_cents
 
 
-async def _mark(connection: AsyncConnection, payment_id: str, state: str, reason: str = "") -> None:
-    row = update(payments).where(payments.c.id == payment_id)
+async def _mark(connection: AsyncConnection, payment: Payment, state: str, reason: str = "") -> Payment:
+    row = update(payments).where(payments.c.id == payment.id)
     await connection.execute(row.values(state=state, reason=reason))
+    return replace(payment, state=state, reason=reason)

@@ -7,6 +7,7 @@ For scripts: ``GET /sale`` lists the products with their units. ``POST /sale/ord
 {product: quantity}}`` and answers the order.
 """
 
+import re
 from dataclasses import asdict
 
 from aiohttp import web
@@ -23,8 +24,8 @@ from shop_backend.readers import reader_of
 from shop_backend.settings import PROTECTED
 from shop_backend.texts import _
 
-PAYMENTS = "/payments/"
-"""In the path on which a buyer comes back from paying."""
+CHANGES_UNITS = re.compile(r"/orders/[0-9a-f]{32}/(cancel|payments/[0-9a-f]{32})")
+"""Beside the sale: where orders are cancelled, and where buyers come back from paying."""
 
 routes = web.RouteTableDef()
 
@@ -34,7 +35,7 @@ async def guard_sale(request: web.Request, handler: Handler) -> web.StreamRespon
     """Ask for the pass under ``/sale``; tell the gate, there and where orders change, what is left and held."""
     if request.path == PROTECTED or request.path.startswith(f"{PROTECTED}/"):
         await guard.require_pass(request)
-    elif not (request.path.startswith("/orders/") and (request.method == "POST" or PAYMENTS in request.path)):
+    elif not CHANGES_UNITS.fullmatch(request.path):
         return await handler(request)
     return _tell_units(request, await handler(request), *await _count_units(request))
 

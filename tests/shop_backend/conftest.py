@@ -1,10 +1,6 @@
 """A real shop on a real port, once on SQLite and once on a real PostgreSQL, with a clock that stands still."""
 
 import os
-import shutil
-import signal
-import subprocess
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -29,6 +25,7 @@ from shop_backend.payments import Payments
 from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings, normalise_url
 from shop_backend.stock import Stock
+from tests.postgresql import find_postgres, running_postgresql
 from waitroom.clock import ManualClock
 from waitroom.tickets import Pass, Tokens, pass_cookie
 
@@ -210,50 +207,13 @@ async def forget_orders(shop: Shop) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Folder of the socket of a PostgreSQL started for these tests."""
-    found = shutil.which("postgres") or max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None)
-    if not found:
+    found = find_postgres()
+    if found is None:
         if os.environ.get("CI"):
             pytest.fail("PostgreSQL must be installed where CI runs")
         pytest.skip("no PostgreSQL server on this machine")
-    binaries = Path(found).parent
-    # The server refuses to run as root.
-    user: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-    folder = Path(tempfile.mkdtemp(prefix="shop-pg-"))
-    if user:
-        shutil.chown(folder, "postgres", "postgres")
-    data = str(folder / "data")
-    make = [
-        str(binaries / "initdb"),
-        "-D",
-        data,
-        "-U",
-        "shop",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "-N",
-    ]
-    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)  # noqa: S603
-    options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
-    server = subprocess.Popen(  # noqa: S603 - our own command
-        [binaries / "postgres", "-D", data, "-k", folder, *options],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        **user,
-    )
-    try:
-        assert server.stderr is not None
-        for line in server.stderr:
-            if "ready to accept connections" in line:
-                break
-        yield str(folder)
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.communicate()
-        shutil.rmtree(folder)
+    with running_postgresql(found, "fsync=off") as folder:
+        yield folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
