@@ -4,8 +4,8 @@ Who is paying when the visit ends, or sends a payment again whose answer was los
 
 For scripts, with JSON: ``POST /orders/<id>/address`` takes ``{"market", …}`` with the fields of its address,
 ``/extension`` and ``/cancel`` take ``{}``; each answers the order. ``POST /orders/<id>/payments`` takes ``{"provider",
-"key"}`` and answers the payment with ``confirm_at``, where the buyer agrees to it, and ``return_to``, where they come
-back to: ``GET`` there answers the order as it stands.
+"key"}`` and answers ``confirm_at``, where the buyer agrees to it, and ``return_to``, where they come back to: ``GET``
+there answers the order as it stands. Both are the same once the payment is over.
 """
 
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from shop_backend.errors import BadInput, ShopError
 from shop_backend.markets import MARKETS, Market, read_address
 from shop_backend.orders import Order
 from shop_backend.pages import page, redirect
-from shop_backend.payments import REFUSALS
+from shop_backend.payments import REFUSALS, return_path
 from shop_backend.problems import slug
 from shop_backend.readers import reader_of
 from shop_backend.sandbox import SIGNATURE
@@ -106,7 +106,8 @@ async def pay(request: web.Request) -> web.StreamResponse:
     counter.labels("begun").inc()
     if not wants_json(request):
         return redirect(confirm_at)
-    return web.json_response({**asdict(payment), "confirm_at": confirm_at}, status=201)
+    back = return_path(payment)
+    return web.json_response({"id": payment.id, "confirm_at": confirm_at, "return_to": back}, status=201)
 
 
 @routes.get(f"{ORDER}/payments/{{payment:[0-9a-f]{{32}}}}")

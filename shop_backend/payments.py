@@ -104,7 +104,7 @@ class Payments:
             ProviderSilent: when the provider does not answer; the same request may be sent again.
         """
         payment = await self._write_down(account, order_id, provider, key)
-        back = f"/orders/{order_id}/payments/{payment.id}"
+        back = return_path(payment)
         if payment.state != "begun":
             return payment, back
         return payment, await self._find(payment.provider).begin(payment.id, payment.amount_cents, back)
@@ -209,6 +209,11 @@ class Payments:
         query = select(payments.c.id).where(open_ones, which).order_by(payments.c.begun_at)
         async with self._database.read() as connection:
             return (await connection.scalars(query)).all()
+
+
+def return_path(payment: Payment) -> str:
+    """Where the provider sends the buyer back to."""
+    return f"/orders/{payment.order_id}/payments/{payment.id}"
 
 
 def _pays(payment: Payment, order: Order, now: int) -> bool:
