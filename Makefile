@@ -34,7 +34,7 @@ bench: .venv/tests  ## measure against a bare aiohttp application
 
 texts: .venv/runs  ## collect the pages' texts for translators, in templates/locale; NEW=es adds a language
 	$(call catalogues,waitroom,pyproject.toml)
-	$(call catalogues,shop,templates/locale/shop.toml)
+	$(call catalogues,shop,shop-texts.toml)
 
 # The template and the catalogues of a domain, by a mapping.
 define catalogues

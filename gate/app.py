@@ -27,7 +27,8 @@ from waitroom.store import Store
 from waitroom.tickets import Tokens
 
 TICK_S = 0.25
-STOCK_S = 2
+ASK_S = 2
+TROUBLE_S = 1
 SEAL_S = 5
 BEACON_S = 1
 STORE_PATIENCE_S = 30
@@ -42,6 +43,8 @@ async def open_gate(settings: Settings, *, clock: Clock, registry: CollectorRegi
         StoreAway: it does not come up in time. StoreUnfit: it must not be used.
         BadSettings: no secrets, or pages that cannot be made as the operator wants them.
     """
+    for oddity in settings.oddities():
+        _log.warning("settings", warning=oddity)
     look = Look(folder=settings.templates)
     looks = {name: Look(name, room, settings.templates) for name, room in settings.rooms.items()}
     observe = fan_out(LineMetrics(registry), log_events)
@@ -101,8 +104,9 @@ async def run_rooms(app: web.Application) -> AsyncIterator[None]:
         loops.append(_often(room.tick, every_s=TICK_S))
         loops.append(_often(room.advance_draw, every_s=TICK_S))
         loops.append(_often(room.waiting.visits.extend, every_s=1))
-        if room.waiting.room.stock:
-            loops.append(_often(partial(app[DOOR].ask_stock, room), every_s=STOCK_S))
+        loops.append(_often(partial(app[DOOR].ask_shop, room), every_s=ASK_S))
+        if gate.settings.rooms[room.name].watch_shop:
+            loops.append(_often(partial(app[DOOR].tell_trouble, room), every_s=TROUBLE_S))
     tasks = [asyncio.create_task(loop) for loop in loops]
     yield
     for task in tasks:

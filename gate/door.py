@@ -17,6 +17,7 @@ from gate import problems, shopper
 from gate.gate import Gate, LiveRoom, no_store
 from gate.paths import normalise, protects
 from gate.proxy import ProxyError, Upstream
+from gate.watch import Watch
 from waitroom.errors import IdentityNeeded, Refused, StoreAway
 from waitroom.tickets import Pass, pass_cookie, ticket_cookie
 
@@ -42,6 +43,7 @@ class Door:
         self._visitors_way = visitors_way
         self._open_way = open_way
         self._guards = {prefix: room for room in gate.rooms.values() for prefix in room.waiting.room.protect}
+        self._watches = {name: Watch(gate, room) for name, room in gate.rooms.items()}
         self._only_room = next(iter(gate.rooms)) if len(gate.rooms) == 1 else ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -55,13 +57,34 @@ class Door:
             return await self._unguarded(request, target)
         return await self._guarded(request, target, self._guards[prefix])
 
-    async def ask_stock(self, room: LiveRoom) -> None:
-        """Ask the shop for its stock: units that come back while nobody is in the shop are told by no visit.
+    async def ask_shop(self, room: LiveRoom) -> None:
+        """Ask the shop for its stock and how it is: no visit tells of either while nobody is in the shop.
+
+        A shop that tells its stock nowhere is asked only when it is in trouble, for a page that needs a pass: that it
+        answers at all is enough.
 
         Raises:
             StoreAway: the store does not answer.
         """
-        await self._hear_units(await self._visitors_way.listen(room.waiting.room.stock), room)
+        watch, asked = self._watches[room.name], room.waiting.room
+        path = asked.stock or (next(iter(asked.protect), "") if watch.wants_to_ask else "")
+        if not path:
+            return
+        try:
+            words = await self._visitors_way.listen(path, watch.patience_s)
+        except ProxyError:
+            watch.heard_own(failed=True)
+            return
+        watch.heard_own(failed=False)
+        await self._hear_units(words, room)
+
+    async def tell_trouble(self, room: LiveRoom) -> None:
+        """Let the room know if its shop is in trouble.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        await self._watches[room.name].tell()
 
     async def _unguarded(self, request: web.Request, target: str) -> web.StreamResponse:
         set_cookies: list[str] = []
@@ -88,9 +111,9 @@ class Door:
         return self._to_waiting_page(target, room, [])
 
     def _find_visit(self, request: web.Request, room: LiveRoom) -> Pass | None:
-        """The pass of a request whose visit has begun and goes on, shown by whoever it was given to."""
+        """The pass, as signed, of a request whose visit has begun and goes on, shown by whoever it was given to."""
         granted = shopper.find_pass(self._gate, request, room.name)
-        if granted is None or granted.enter_at > self._gate.clock.now_ms():
+        if granted is None or room.waiting.visits.stands(granted).enter_at > self._gate.clock.now_ms():
             return None
         if not room.waiting.visits.admits(granted):
             return None
@@ -123,18 +146,29 @@ class Door:
         set_cookies: list[str],
         cookie: str | None = None,
     ) -> web.StreamResponse:
+        extended = room.waiting.visits.stands(granted)
         if room.waiting.room.pace.sliding:
-            extended = room.waiting.visits.touch(granted)
-            if extended is not granted:
-                set_cookies.append(shopper.give_pass(self._gate, request, extended)[1])
+            extended = room.waiting.visits.touch(extended)
+        if extended is not granted:
+            # The shop reads the pass too, and it knows neither of trouble nor of activity.
+            token, set_cookie = shopper.give_pass(self._gate, request, extended)
+            cookie = f"{pass_cookie(room.name)}={token}"
+            set_cookies.append(set_cookie)
+        sending = request.body_exists and not request.content.is_eof()
 
         async def listen(words: Mapping[str, str]) -> None:
             set_cookies.extend(await self._hear(request, words, room, granted))
 
         try:
-            return await self._visitors_way.forward(
-                request, target, cookie=cookie, on_answer=listen, set_cookies=set_cookies
-            )
+            with self._watches[room.name].ask(granted.place, patient=sending) as question:
+                return await self._visitors_way.forward(
+                    request,
+                    target,
+                    cookie=cookie,
+                    on_begin=question.answered,
+                    on_answer=listen,
+                    set_cookies=set_cookies,
+                )
         except ProxyError as error:
             # The shop's trouble must not cost a ticket or a pass that this request has just earned.
             response = problems.answer(request, error, self._gate.look)

@@ -42,7 +42,7 @@ class LiveRoom:
     async def tick(self) -> None:
         """Read the line; build the state if it is a second old, or says something that is no longer so."""
         await self.waiting.tick()
-        stale = self._clock.now_ms() - self.state.built_at >= FRESH_MS
+        stale = not 0 <= self._clock.now_ms() - self.state.built_at < FRESH_MS  # the clock may be set back
         # A verb may have changed the phase between two ticks.
         if stale or self._said != (self.waiting.phase(), self.waiting.store_away):
             self.state = self._build()

@@ -24,6 +24,7 @@ class HttpMetrics(Collector):
         self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_SECONDS) + 1))
         self._seconds: dict[str, float] = defaultdict(float)
+        self._shop: dict[tuple[str, str], int] = defaultdict(int)
         registry.register(self)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -31,6 +32,10 @@ class HttpMetrics(Collector):
         self._requests[route, method if method in _METHODS else "other", status] += 1
         self._buckets[route][bisect_left(_SECONDS, seconds)] += 1
         self._seconds[route] += seconds
+
+    def shop_answered(self, room: str, result: str) -> None:
+        """Count one of the shop's answers to a room's visitors."""
+        self._shop[room, result] += 1
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """The counts so far, as Prometheus reads them."""
@@ -46,3 +51,9 @@ class HttpMetrics(Collector):
             cumulative = list(zip(bounds, accumulate(counts), strict=True))
             durations.add_metric((route,), cumulative, self._seconds[route])
         yield durations
+        shop = CounterMetricFamily(
+            "gate_shop_answers", "The shop's answers to visitors.", labels=("room", "result")
+        )
+        for (room, result), count in self._shop.items():
+            shop.add_metric((room, result), count)
+        yield shop

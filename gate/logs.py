@@ -39,7 +39,7 @@ def log_events(event: events.Event) -> None:
             log.info("drawn", room=room, size=size, seed=seed.hex())
         case events.StoreLost(reason):
             log.error("store lost", reason=reason)
-        case events.StoreFound():
-            log.info("store found")
+        case events.StoreBack():
+            log.info("store back")
         case _:
             pass

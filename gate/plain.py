@@ -25,8 +25,8 @@ from waitroom.room import Line, Phase, Room, phase
 Hurdle = Literal["signin", "spent", "once", "left"]
 """What keeps a shopper from waiting: not signed in, the visit over, no second visit, or having left."""
 
-_SAFE = frozenset({"presale", "drawing", "placed", "waiting", "unknown", "held", "paused"})
-_LINE = frozenset({"waiting", "unknown", "held", "paused"})
+_LINE = frozenset({"waiting", "unknown", "held", "paused", "trouble"})
+_SAFE = _LINE | {"presale", "drawing", "placed"}
 _SLIM, _GOOD = 0.05, 0.95
 _NEAR_S, _FAR_S, _STILL_S = 5, 15, 60
 
@@ -129,7 +129,9 @@ def _face(scene: Scene) -> str:
     return _face_in_line(now, scene, scene.position)
 
 
-def _face_in_line(now: Phase, scene: Scene, position: Position) -> str:
+def _face_in_line(now: Phase, scene: Scene, position: Position) -> str:  # noqa: PLR0911 - one return a face
+    if now is Phase.PAUSED and scene.line.paused_at is None:
+        return "trouble"
     if now in {Phase.PRESALE, Phase.PAUSED}:
         return now
     if position.place is None:

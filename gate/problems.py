@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -87,14 +87,29 @@ _DETAILS: dict[type[Exception], str] = {
     BodyStalled: "The body did not arrive in time; send it again.",
     BodyBroken: "The body ended early or is not well-formed; send it again.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a page says of an error; a ``note`` is for those who build on the gate, and stays English."""
+
+    title: str
+    detail: str
+    note: str | None = None
+
+
+_NOTHING = _Words(_("There is nothing at this address"), _("It may be mistyped, or out of date."), "")
+_FAILED = _Words(_("That did not work"), _("Nothing of yours is lost. Go back, and try again in a moment."))
 _FAULT = Problem(500, "fault", "Something went wrong here")
 
 
 def answer(request: web.BaseRequest, error: Exception, look: Look | None = None) -> web.Response:
-    """The answer to an error: a page for a browser on a shop's path, a problem document for everyone else."""
+    """The answer to an error: a page for a person at a browser, a problem document for everyone else."""
     problem, detail, headers = _describe(error)
-    if problem.status >= 500 and isinstance(error, ProxyError) and wants_page(request):
-        return _page(request, problem, detail, headers, look or our_look())
+    if wants_page(request):
+        shop_fails = problem.status >= 500 and isinstance(error, ProxyError)
+        words = _Words(problem.title, detail) if shop_fails else _words(problem.status, detail)
+        return _page(request, words, problem.status, headers, look or our_look())
     document = {
         "type": TYPES + problem.slug,
         "title": problem.title,
@@ -131,16 +146,22 @@ def _describe(error: Exception) -> tuple[Problem, str, Mapping[str, str]]:
     return _FAULT, "The fault is noted; nothing of yours is lost. Please try again.", {}
 
 
+def _words(status: int, detail: str) -> "_Words":
+    if status != web.HTTPNotFound.status_code:
+        return replace(_FAILED, note=detail)
+    return _NOTHING if detail == _NOTHING.title.lower() else replace(_NOTHING, note=detail)
+
+
 def _page(
-    request: web.BaseRequest, problem: Problem, detail: str, headers: Mapping[str, str], look: Look
+    request: web.BaseRequest, words: "_Words", status: int, headers: Mapping[str, str], look: Look
 ) -> web.Response:
     html = (
         look.environment(choose(request, look.languages).language)
         .get_template("queue/trouble.html")
-        .render(title=problem.title, detail=detail, status=problem.status)
+        .render(title=words.title, detail=words.detail, note=words.note, status=status)
     )
     policy = {
         "Content-Security-Policy": content_security_policy(look.style),
         hdrs.CACHE_CONTROL: "no-store",
     }
-    return web.Response(text=html, status=problem.status, headers={**SECURE_HEADERS, **policy, **headers})
+    return web.Response(text=html, status=status, headers={**SECURE_HEADERS, **policy, **headers})

@@ -15,6 +15,7 @@ from gate.bodies import read_json
 from gate.gate import Gate, Handler, LiveRoom
 from gate.headers import holds
 from gate.problems import BadRequest
+from gate.streams import read_page
 from waitroom import beacon
 from waitroom.errors import StoreAway
 from waitroom.presale import place_of
@@ -30,7 +31,6 @@ BRIEFLY = "public, max-age=1"
 FOREVER = "public, max-age=31536000, immutable"
 _AN_HOUR = "public, max-age=3600"
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_ENTRY_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")  # both halves have 64 bits in the store
 
 
 class ProofApi:
@@ -127,15 +127,10 @@ class ProofApi:
 
     async def log(self, request: web.Request) -> web.Response:
         """The public record after the entry ``after``, a page at a time; ``next`` leads to the following page."""
-        after = request.query.get("after", "0")
-        if not _ENTRY_ID.fullmatch(after):
-            raise BadRequest("after must be the id of an entry, such as 1432033200000-0")
         async with self._readers:
-            entries = await self._gate.store.read_stream(self._room.waiting.keys.log, after, LOG_PAGE)
-        more = entries[-1][0] if len(entries) == LOG_PAGE else None
-        document = {"entries": [{"id": entry_id, **fields} for entry_id, fields in entries], "next": more}
+            entries, more = await read_page(self._gate.store, self._room.waiting.keys.log, request, LOG_PAGE)
         # Nothing is ever inserted, so a full page stays as it is.
-        return _json(document, BRIEFLY if more is None else _AN_HOUR)
+        return _json({"entries": entries, "next": more}, BRIEFLY if more is None else _AN_HOUR)
 
 
 def signature_in(body: dict[str, Any]) -> bytes:

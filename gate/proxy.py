@@ -31,6 +31,9 @@ SLOWEST_UPLOAD = 8_000
 OnAnswer = Callable[[Mapping[str, str]], Awaitable[None]]
 """Told what the shop says to the gate (`headers.WORDS`), before the shopper hears anything of the answer."""
 
+OnBegin = Callable[[int], None]
+"""Told the status of the shop's answer, as soon as it is there."""
+
 _SAY_NOTHING_OF_OURS = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE, hdrs.USER_AGENT)
 
 
@@ -122,6 +125,7 @@ class Upstream:
         target: str,
         *,
         cookie: str | None = None,
+        on_begin: OnBegin | None = None,
         on_answer: OnAnswer | None = None,
         set_cookies: Sequence[str] = (),
     ) -> web.StreamResponse:
@@ -130,9 +134,9 @@ class Upstream:
         The answer has been sent when this returns, or has been cut off where shop or shopper broke off.
         `cookie`, `name=value`, goes with the request as if the shopper had it already; `set_cookies` go with
         the answer, including those that `on_answer` adds to them.
-        `on_answer` is called if the shop says something to the gate, and runs to its end even if the shopper
-        goes away. A POST is sent once; an idempotent request without a body is sent a second time if the shop
-        closes the connection before it answers.
+        `on_begin` is called first; `on_answer` is called if the shop says something to the gate, and runs to its
+        end even if the shopper goes away. A POST is sent once; an idempotent request without a body is sent a second
+        time if the shop closes the connection before it answers.
 
         Raises:
             ProxyError: there is no answer; nothing has been sent to the shopper.
@@ -143,6 +147,8 @@ class Upstream:
         if cookie is not None:
             headers.set_cookie(sent, cookie)
         given = await self._ask(request, target, sent)
+        if on_begin is not None:
+            on_begin(given.status)
         try:
             answer = _answer(given)
             said = headers.words(given.headers)
@@ -155,15 +161,24 @@ class Upstream:
             given.close()  # a connection whose answer was read to its end has gone back to the pool before
         return answer
 
-    async def listen(self, path: str) -> dict[str, str]:
-        """Ask the shop, for nobody's visit, what it has to say to the gate at `path`; nothing if it does not answer."""
+    async def listen(self, path: str, patience_s: float) -> dict[str, str]:
+        """Ask the shop, for nobody's visit, what it has to say to the gate at `path`.
+
+        Raises:
+            ProxyError: it fails, or does not answer within `patience_s` seconds.
+        """
         try:
-            async with self._session.get(
-                URL(self._origin + path, encoded=True), allow_redirects=False
-            ) as given:
+            async with (
+                asyncio.timeout(patience_s),
+                self._session.get(URL(self._origin + path, encoded=True), allow_redirects=False) as given,
+            ):
+                if given.status >= 500:
+                    raise UpstreamRefused
                 return headers.words(given.headers)
-        except (aiohttp.ClientError, OSError):
-            return {}
+        except TimeoutError as error:
+            raise UpstreamTimeout from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamRefused from error
 
     async def _ask(
         self, request: web.BaseRequest, target: str, sent: CIMultiDict[str]

@@ -16,6 +16,9 @@ from waitroom.tickets import IDENTITY_COOKIE, TICKET, Pass, Ticket, pass_cookie,
 
 T = TypeVar("T")
 
+SPARE_S = 3600
+"""A browser keeps a pass for so much longer: the shop's trouble may extend the visit."""
+
 
 def read_ticket(gate: Gate, request: web.Request, room: str) -> Ticket:
     """The ticket of a request.
@@ -53,9 +56,9 @@ def own_ticket(gate: Gate, request: web.Request, room: Room) -> Ticket:
 
 def find_pass(gate: Gate, request: web.Request, room: str) -> Pass | None:
     """The pass of a request that is good or will be (see its ``enter_at``), if it carries one."""
-    now = gate.clock.now_ms()
+    now, trouble_ms = gate.clock.now_ms(), gate.rooms[room].waiting.trouble_ms
     tokens = credentials(request, pass_cookie(room))
-    return _first_good(tokens, lambda token: gate.tokens.read_pass(token, room, now))
+    return _first_good(tokens, lambda token: gate.tokens.read_pass(token, room, now, trouble_ms))
 
 
 def read_identity(gate: Gate, request: web.Request, room: Room) -> str:
@@ -84,14 +87,16 @@ def give_ticket(gate: Gate, request: web.Request, ticket: Ticket) -> tuple[str, 
 def pass_for(ticket: Ticket, entered: Entered) -> Pass:
     """The pass of a visit."""
     times = entered.enter_at, entered.expires_at
-    return Pass(ticket.room, entered.place, ticket.number, *times, ticket.identity)
+    return Pass(ticket.room, entered.place, ticket.number, *times, ticket.identity, entered.trouble_ms)
 
 
 def give_pass(gate: Gate, request: web.Request, granted: Pass) -> tuple[str, str]:
-    """The token of a pass, and the ``Set-Cookie`` that keeps it in a browser for as long as it is good."""
+    """The token of a pass, and the ``Set-Cookie`` that keeps it in a browser, for longer than it is good as yet."""
     token = gate.tokens.sign_pass(granted)
     age_s = max(1, -(-(granted.expires_at - gate.clock.now_ms()) // 1000))
-    return token, cookie(pass_cookie(granted.room), token, age_s=age_s, secure=is_secure(gate, request))
+    return token, cookie(
+        pass_cookie(granted.room), token, age_s=age_s + SPARE_S, secure=is_secure(gate, request)
+    )
 
 
 def take_back(gate: Gate, request: web.Request, name: str) -> str:

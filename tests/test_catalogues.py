@@ -32,7 +32,7 @@ def texts_of_the_pages(domain: str) -> set[str | tuple[str, ...]]:
     if domain == "waitroom":
         mappings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
     else:
-        mappings = tomllib.loads((LOCALE / f"{domain}.toml").read_text())["mappings"]
+        mappings = tomllib.loads((ROOT / f"{domain}-texts.toml").read_text())["mappings"]
     methods = [(each["pattern"], each["method"]) for each in mappings]
     return {found[2] for found in extract_from_dir(ROOT, methods, keywords=KEYWORDS)}
 

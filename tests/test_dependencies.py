@@ -4,11 +4,13 @@ import ast
 import re
 import sys
 import tomllib
+from fnmatch import fnmatch
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 OURS = {"waitroom", "gate", "shop_backend", "tests"}
 
 # Used without an import: drivers that the database's address names, the store's program; commands and plugins.
@@ -26,6 +28,21 @@ def test_what_the_tests_import_is_declared() -> None:
     """The same for what only the tests need."""
     declared = _names(PROJECT["optional-dependencies"]["dev"])
     assert declared == _imported("tests") - _names(PROJECT["dependencies"]) | NEVER_IMPORTED_IN_TESTS
+
+
+def test_what_is_read_beside_the_code_is_installed_with_it() -> None:
+    """Scripts, pages, translations, pictures and migrations: an installed copy needs no checkout."""
+    setuptools = PYPROJECT["tool"]["setuptools"]
+    patterns = setuptools["package-data"]["*"]
+    installed = {folder.rstrip("*") for folder in setuptools["packages"]["find"]["include"]}
+    assert installed == {"waitroom", "gate", "shop_backend", "templates"}
+    files = [each for folder in installed for each in (ROOT / folder).rglob("*") if each.is_file()]
+    left_out = [
+        file
+        for file in files
+        if file.suffix not in {".py", ".pyc"} and not any(fnmatch(file.name, pattern) for pattern in patterns)
+    ]
+    assert not left_out
 
 
 def _names(requirements: list[str]) -> set[str]:

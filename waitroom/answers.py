@@ -29,11 +29,16 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms)."""
+    """Let in: a visit from ``enter_at`` to ``expires_at`` (epoch ms).
+
+    ``trouble_ms`` is for how long the shop had been in trouble when this was answered: what is added to that is added
+    to the visit.
+    """
 
     place: int
     enter_at: int
     expires_at: int
+    trouble_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+from waitroom.faults import like
+
+Colour = Annotated[str, like(r"#[0-9a-fA-F]{6}", "a colour as #rrggbb, such as #0a6b57")]
+Language = Annotated[str, like(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", "a language's code, such as de or pt-BR")]
 Said = Annotated[str, Field(max_length=500)]
 
 

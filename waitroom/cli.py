@@ -94,7 +94,7 @@ def rehearse(
             settings,
             Console(),
             shoppers=shoppers,
-            gate=gate or f"http://{settings.host}:{settings.gate_port}",
+            gate=gate or settings.address(settings.gate_port),
             room=room or next(iter(settings.rooms)),
             seed=seed,
             longest_s=60 * minutes,

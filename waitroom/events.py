@@ -86,12 +86,12 @@ class StoreLost:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFound:
+class StoreBack:
     """The store answers again."""
 
 
 Event: TypeAlias = (
-    Joined | Knocked | Entered | Left | LineRead | PhaseChanged | Drawn | ScriptRan | StoreLost | StoreFound
+    Joined | Knocked | Entered | Left | LineRead | PhaseChanged | Drawn | ScriptRan | StoreLost | StoreBack
 )
 Observe: TypeAlias = Callable[[Event], None]
 

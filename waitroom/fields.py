@@ -84,6 +84,10 @@ def read_line(fields: Fields, visits: int, at_door: int, coming: int) -> Line:
         entering_per_minute=float(fields.get(b"entered", 0)) / minutes,
         seal=bytes.fromhex(fields.get(b"seal", b"").decode()),
         sealed_to=fields.get(b"sealed_to", b"0").decode(),
+        trouble_since=_int(fields, b"trouble_since"),
+        trouble_until=int(fields.get(b"trouble_until", 0)),
+        trouble_ms=int(fields.get(b"trouble_ms", 0)),
+        trusted=b"trusted" in fields,
     )
 
 

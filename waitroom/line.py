@@ -74,7 +74,7 @@ class WaitingRoom:
         self.line = Line()
         self.store_away = False
         self.keys = Keys(name)
-        self.visits = Visits(clock, self._extend_visits)
+        self.visits = Visits(clock, self._extend_visits, lambda: self.trouble_ms)
         self._clock = clock
         self._settings = settings
         self._store = store
@@ -86,7 +86,7 @@ class WaitingRoom:
         schedule = settings.schedule(clock.now_ms(), opens_in)
         self.commitment: Commitment = commit(name, schedule, drand=settings.draw == "drand")
         self.room: Room = settings.room(name, schedule, settings.pace())
-        self._phase = self.phase()
+        self._phase: Phase | None = None  # as last read
 
     # ---- Life of the room
 
@@ -117,7 +117,7 @@ class WaitingRoom:
         except StoreAway as error:
             self._lose_store(error)
             return
-        self._find_store()
+        self._regain_store()
         line, settings, visits, at_door, coming, ended = answer
         self._read(line, settings, visits=visits, at_door=at_door, coming=coming)
         self.visits.read_ended(ended, read_longest_visit(pairs(settings)))
@@ -234,10 +234,10 @@ class WaitingRoom:
         phase_name = rest[0].decode() if result == "phase" else ""
         self._observe(events.Knocked(self.room.name, phase_name or result))
         if result == "entered":
-            enter_at, expires_at, new = rest
+            enter_at, expires_at, trouble_ms, new = rest
             if new:
                 self._observe(events.Entered(self.room.name, place, enter_at, expires_at))
-            return Entered(place, enter_at, expires_at)
+            return Entered(place, enter_at, expires_at, trouble_ms)
         if result == "door":
             return AtDoor(place, *rest)
         if result == "not_called":
@@ -287,7 +287,7 @@ class WaitingRoom:
     # ---- The operator's and the shop's verbs
 
     async def hold(self, action: Hold, *, by: str, reason: str = "") -> Phase:
-        """Pause, resume, mark sold out, restock or close; answers the phase after it.
+        """Pause, resume, mark sold out, restock, close or reopen; answers the phase after it.
 
         Raises:
             Conflict: it is no legal move in this phase.
@@ -336,6 +336,20 @@ class WaitingRoom:
             await self.tick()
         else:
             self.line = replace(self.line, units_left=left, units_held=held)
+
+    async def tell_trouble(self) -> None:
+        """Say that the shop is slow or failing: the door stands still until no gate has said so for five seconds.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        if await self._run("trouble", (self.keys.log,)):
+            await self.tick()
+
+    @property
+    def trouble_ms(self) -> int:
+        """For how long the shop has been in trouble so far; passes given before are good for so much longer."""
+        return self.line.trouble_so_far(self._clock.now_ms())
 
     def phase(self) -> Phase:
         """The phase now."""
@@ -417,9 +431,9 @@ class WaitingRoom:
             self._marks.presale_size = self.line.presale_size
         self._drawing.remember(self.line)
         now_phase = self.phase()
-        if now_phase is not self._phase:
-            self._observe(events.PhaseChanged(self.room.name, self._phase, now_phase))
-            self._phase = now_phase
+        before, self._phase = self._phase, now_phase
+        if before not in {None, now_phase}:
+            self._observe(events.PhaseChanged(self.room.name, before, now_phase))
         self._observe(events.LineRead(self.room, self.line, now_phase))
 
     def _lose_store(self, error: StoreAway) -> None:
@@ -427,7 +441,7 @@ class WaitingRoom:
             self.store_away = True
             self._observe(events.StoreLost(str(error)))
 
-    def _find_store(self) -> None:
+    def _regain_store(self) -> None:
         if self.store_away:
             self.store_away = False
-            self._observe(events.StoreFound())
+            self._observe(events.StoreBack())

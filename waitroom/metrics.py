@@ -56,7 +56,7 @@ class LineMetrics:
                 self._gauges.show(room, line, phase)
             case events.StoreLost():
                 self._store_up.set(0)
-            case events.StoreFound():
+            case events.StoreBack():
                 self._store_up.set(1)
             case _:
                 pass
@@ -85,6 +85,11 @@ class _LineGauges:
             "units_left": gauge("units_left", "Units neither sold nor held, as the shop says."),
             "units_held": gauge("units_held", "Units in baskets, as the shop says."),
         }
+        self._trouble = gauge("shop_trouble", "1 while the door stands still because the shop is in trouble.")
+        self._trouble_seconds = gauge(
+            "shop_trouble_seconds",
+            "For how long the shop has been in trouble, in all.",
+        )
         self._rate = gauge("rate_per_minute", "Most entries a minute, as set.")
         self._capacity = gauge("capacity_visits", "Most visits at once, as set; +Inf for no limit.")
         self._burst = gauge("burst_entries", "Entries allowed back to back, as set.")
@@ -101,6 +106,8 @@ class _LineGauges:
         for name, gauge in self._of_line.items():
             value = getattr(line, name)
             gauge.labels(room.name).set(float("nan") if value is None else value)
+        self._trouble.labels(room.name).set(line.in_trouble)
+        self._trouble_seconds.labels(room.name).set(line.trouble_so_far(line.trouble_until) / 1000)
         self._rate.labels(room.name).set(room.pace.rate)
         self._capacity.labels(room.name).set(
             float("inf") if room.pace.capacity is None else room.pace.capacity

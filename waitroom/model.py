@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from waitroom import pace as arithmetic
 from waitroom.room import Hold, Pace
 
+TROUBLE_LASTS_MS = 5_000
+"""The shop is in trouble until no gate has said so for this time."""
+
 RETRY_MS = 120_000
 """For so long a repeated join is known by its entropy."""
 
@@ -43,22 +46,26 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A shopper in the shop until ``ends_at``, which activity may put off."""
+    """A shopper in the shop until ``ends_at``, which activity may put off; in the time of visits."""
 
     enter_at: int
     ends_at: int
 
-    def lasts(self, now: int) -> bool:
+    def lasts(self, visit_time: int) -> bool:
         """Whether it has not ended yet."""
-        return now < self.ends_at
+        return visit_time < self.ends_at
 
 
 class Model:
-    """One room's line. Every verb takes the time, in epoch ms, and never looks at a clock."""
+    """One room's line. Every verb takes the time, in epoch ms, and never looks at a clock.
 
-    def __init__(self, pace: Pace, *, once: bool = False) -> None:
+    With a ``presale``, those who join before `freeze` are drawn.
+    """
+
+    def __init__(self, pace: Pace, *, once: bool = False, presale: bool = False) -> None:
         self.pace = pace
         self.once = once
+        self.presale = presale
         self.interval = arithmetic.interval(pace.rate)
         self.issued = 0
         self.called = 0
@@ -77,6 +84,10 @@ class Model:
         self.moving = self.moved = self.entering = 0.0  # ms, places, entries: decayed while the line moves
         self.last_call = 0
         self.paused_at: int | None = None
+        self.trouble_since: int | None = None
+        self.trouble_until = 0
+        self.trouble_ms = 0  # all of it, before the one that lasts
+        self.trusted = False
         self.sold_out = False
         self.closed = False
         self.units_left: int | None = None
@@ -91,6 +102,8 @@ class Model:
         """
         number = self._of_identity(now, identity, held) if identity else self._of_browser(now, entropy, held)
         if number is not None:
+            if self._on_roll and isinstance(number, int):
+                self.spent.discard(number)
             return number
         if self.closed or self.sold_out:
             return Refused("closed" if self.closed else "sold_out")
@@ -117,9 +130,19 @@ class Model:
         return number if now < forgotten_at and number != held else None
 
     def _over(self, now: int, number: int) -> bool:
-        """Whether a ticket has done its work: it has entered or left, and no visit of it lasts."""
+        """Whether a ticket has done its work: it has entered or left, and no visit of it lasts.
+
+        Before the draw none has: whoever left and joins again gets the same lot, not one more.
+        """
         visit = self.visits.get(self.entered.get(number, -1))
-        return number in self.spent and not (visit and visit.lasts(now))
+        return (
+            number in self.spent and not self._on_roll and not (visit and visit.lasts(self.visit_time(now)))
+        )
+
+    @property
+    def _on_roll(self) -> bool:
+        """Whether tickets still go on the list that is drawn."""
+        return self.presale and self.presale_size is None and not self.closed
 
     def freeze(self) -> int:
         """The presale's size: fixed by the first who asks."""
@@ -135,6 +158,8 @@ class Model:
 
     def call(self, now: int, *, forced: bool = False) -> int:
         """Tidy up, then call the next places if it is time; answers how many."""
+        self._follow_clock(now)
+        self.recover(now)
         self._tidy(now)
         elapsed = now - self.last_call
         if self._shut() or (0 <= elapsed < arithmetic.CALL_EVERY_MS and not forced):
@@ -158,6 +183,15 @@ class Model:
             self._measure(elapsed, count)
         return count
 
+    def _follow_clock(self, now: int) -> None:
+        """After the clock was set back no date may lie far ahead, or the door would stand still until then."""
+        fell = self.last_call - now
+        if fell <= arithmetic.CLOCK_FELL_MS:
+            return
+        self.tat -= fell
+        self.last_call = self.decayed_at = now
+        self._date_anew(now)
+
     def _measure(self, elapsed: int, count: int) -> None:
         """How the line moves; one that has run dry tells nothing of how fast it could move."""
         elapsed = max(0, min(elapsed, arithmetic.FLOW_STEP_MS))
@@ -172,13 +206,14 @@ class Model:
         return arithmetic.show_rate(self.shown, self.lapsed)
 
     def _tidy(self, now: int) -> None:
-        """Drop what is over and count it; a pause keeps the door and those who are coming as they are."""
-        over = [place for place, visit in self.visits.items() if visit.ends_at <= now]
+        """Drop what is over and count it; a door that stands still keeps those at it and those who are coming."""
+        visit_time = self.visit_time(now)
+        over = [place for place, visit in self.visits.items() if not visit.lasts(visit_time)]
         for place in over:
             del self.visits[place]
         self._drop_stale_knocks(now)
         late: list[int] = []
-        if self.paused_at is None:
+        if not self._stands_still():
             late = [place for place, at in self.coming.items() if at <= now - arithmetic.LEAD_MS]
             for place in late:
                 del self.coming[place]
@@ -188,7 +223,7 @@ class Model:
         self.leaving = arithmetic.decay(self.leaving, elapsed) + len(over)
 
     def _drop_stale_knocks(self, now: int) -> None:
-        if self.paused_at is None:
+        if not self._stands_still():
             for place in [place for place, until in self.knocks.items() if until <= now]:
                 self._forget_knock(place)
 
@@ -200,9 +235,9 @@ class Model:
 
     def knock(self, now: int, number: int, place: int, identity: str = "") -> Entered | AtDoor | Refused:
         """Ask to be let in; asked again while the visit lasts, the same answer."""
-        visit = self.visits.get(place)
-        if visit and visit.lasts(now):
-            return Entered(visit.enter_at, visit.ends_at)
+        visit, trouble = self.visits.get(place), self.trouble_so_far(now)
+        if visit and visit.lasts(now - trouble):
+            return Entered(visit.enter_at + trouble, visit.ends_at + trouble)
         if refused := self._refusal(number, place, identity):
             return refused
         self._drop_stale_knocks(now)
@@ -236,13 +271,14 @@ class Model:
         if identity:
             self.holders[identity] = number
         self.entering += self.issued > self.called
-        visit = self.visits[place] = Visit(enter_at, enter_at + self.pace.visit_ms)
-        return Entered(enter_at, visit.ends_at)
+        expires_at = enter_at + self.pace.visit_ms
+        self.visits[place] = Visit(enter_at - self.trouble_ms, expires_at - self.trouble_ms)
+        return Entered(enter_at, expires_at)
 
     def _free(self, now: int) -> int | None:
         if self.pace.capacity is None:
             return None
-        return self.pace.capacity - sum(visit.lasts(now) for visit in self.visits.values())
+        return self.pace.capacity - sum(visit.lasts(self.visit_time(now)) for visit in self.visits.values())
 
     # ---- Going
 
@@ -263,33 +299,37 @@ class Model:
 
     def touch(self, now: int, place: int) -> bool:
         """Extend a visit that lasts; answers whether it does."""
-        visit = self.visits.get(place)
-        if visit is None or not visit.lasts(now):
+        visit, visit_time = self.visits.get(place), self.visit_time(now)
+        if visit is None or not visit.lasts(visit_time):
             return False
         longest = visit.enter_at + self.pace.visit_longest_ms
-        ends_at = max(visit.ends_at, min(now + self.pace.visit_ms, longest))
+        ends_at = max(visit.ends_at, min(visit_time + self.pace.visit_ms, longest))
         self.visits[place] = replace(visit, ends_at=ends_at)
         return True
 
     # ---- The operator and the shop
 
     def hold(self, now: int, action: Hold) -> None:
-        """Pause, resume, sold out, restock or close; what already holds changes nothing."""
+        """Pause, resume, sold out, restock, close or reopen; what already holds changes nothing."""
         match action:
             case Hold.PAUSE if self.paused_at is None:
                 self.paused_at = now
             case Hold.RESUME if self.paused_at is not None:
-                self._resume(now)
+                self.paused_at = None
+                self._date_anew(now)
             case Hold.SOLD_OUT:
                 self.sold_out = True
             case Hold.RESTOCK:
                 self.sold_out, self.units_left = False, None
             case Hold.CLOSE:
                 self.closed = True
+            case Hold.REOPEN:
+                self.closed = False
+            case Hold.TRUST | Hold.WATCH:
+                self.trusted = action is Hold.TRUST
 
-    def _resume(self, now: int) -> None:
+    def _date_anew(self, now: int) -> None:
         """Everyone who was at the door or on the way has the lead time, from now, to show again."""
-        self.paused_at = None
         self.knocks = dict.fromkeys(self.knocks, now + arithmetic.LEAD_MS)
         self.coming = dict.fromkeys(self.coming, now)
 
@@ -299,7 +339,45 @@ class Model:
             return "closed"
         if self.sold_out:
             return "sold_out"
-        return "" if self.paused_at is None else "paused"
+        return "paused" if self._stands_still() else ""
+
+    def _stands_still(self) -> bool:
+        return self.paused_at is not None or self.trouble_since is not None
+
+    def trouble(self, now: int) -> None:
+        """A gate sees the shop in trouble."""
+        if self.trusted:
+            return
+        if self._trouble_is_over(now):
+            self._end_trouble(now)
+        if self.trouble_since is None:
+            self.trouble_since = now
+        self.trouble_until = max(self.trouble_until, now + TROUBLE_LASTS_MS)
+
+    def recover(self, now: int) -> None:
+        """Close a trouble that no gate has told of lately; the door goes on as after a pause."""
+        if self._trouble_is_over(now):
+            self._end_trouble(now)
+            self._date_anew(now)
+
+    def trouble_so_far(self, now: int) -> int:
+        """For how long the shop has been in trouble; the time of visits stands still meanwhile."""
+        if self.trouble_since is None:
+            return self.trouble_ms
+        return self.trouble_ms + max(0, min(now, self.trouble_until) - self.trouble_since)
+
+    def visit_time(self, now: int) -> int:
+        """By which visits end."""
+        return now - self.trouble_so_far(now)
+
+    def _trouble_is_over(self, now: int) -> bool:
+        """Whether no gate has told of it for so long, by a clock that may have been set back since."""
+        left = self.trouble_until - now
+        return self.trouble_since is not None and not 0 < left <= TROUBLE_LASTS_MS + arithmetic.CLOCK_FELL_MS
+
+    def _end_trouble(self, now: int) -> None:
+        self.trouble_ms = self.trouble_so_far(now)
+        self.trouble_since, self.trouble_until = None, 0
 
     def set_pace(self, now: int, pace: Pace) -> None:
         """Take over a new pace; the burst used so far stays used."""

@@ -35,6 +35,9 @@ CALL_EVERY_MS = 200
 CALL_MOST = 2_000
 """The most places called at once, which bounds the time that the script holds the store."""
 
+CLOCK_FELL_MS = 5_000
+"""The clocks of gates differ by less; one that falls back by more was set back."""
+
 BOOK_AHEAD_MS = 2_000
 """The first in line may be given a slot that lies this far ahead."""
 

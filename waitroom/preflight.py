@@ -26,7 +26,8 @@ def check_ports(settings: Settings) -> None:
         ports["STORE_PORT"] = STORE_HOST, settings.store_port
     with ExitStack() as held:
         for variable, (host, port) in ports.items():
-            listener = held.enter_context(socket.socket())
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = held.enter_context(socket.socket(family))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((host, port))

@@ -1,7 +1,9 @@
 """A room, its line as last read, and its phase: pure values and one pure function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from waitroom.trouble import Threshold
 
 
 class Phase(StrEnum):
@@ -17,13 +19,19 @@ class Phase(StrEnum):
 
 
 class Hold(StrEnum):
-    """What an operator (or the shop's stock) may do to the door."""
+    """What an operator (or the shop's stock) may do to the door.
+
+    Trust lets it go on although the gates see the shop in trouble; watch takes that back.
+    """
 
     PAUSE = "pause"
     RESUME = "resume"
+    TRUST = "trust"
+    WATCH = "watch"
     SOLD_OUT = "sold_out"
     RESTOCK = "restock"
     CLOSE = "close"
+    REOPEN = "reopen"
 
 
 JOINABLE = frozenset({Phase.PRESALE, Phase.DRAWING, Phase.OPEN, Phase.PAUSED})
@@ -34,9 +42,12 @@ _BEFORE_SOLD_OUT = frozenset({Phase.SCHEDULED, Phase.PRESALE, Phase.DRAWING, Pha
 HOLDS = {
     Hold.PAUSE: _BEFORE_SOLD_OUT,
     Hold.RESUME: _BEFORE_SOLD_OUT,
+    Hold.TRUST: _BEFORE_SOLD_OUT,
+    Hold.WATCH: _BEFORE_SOLD_OUT,
     Hold.SOLD_OUT: frozenset({Phase.OPEN, Phase.PAUSED, Phase.SOLD_OUT}),
     Hold.RESTOCK: frozenset({Phase.OPEN, Phase.PAUSED, Phase.SOLD_OUT}),
     Hold.CLOSE: frozenset(Phase),
+    Hold.REOPEN: frozenset({Phase.CLOSED}),
 }
 """The phases in which each hold is a legal move; repeating one that already holds changes nothing."""
 
@@ -48,12 +59,15 @@ MOVES = {
     },
     Phase.PRESALE: {Phase.DRAWING: "presale ends"},
     Phase.DRAWING: {Phase.OPEN: "drawn, and the sale opens", Phase.PAUSED: "opens while paused"},
-    Phase.OPEN: {Phase.PAUSED: "pause", Phase.SOLD_OUT: "sold out"},
-    Phase.PAUSED: {Phase.OPEN: "resume", Phase.SOLD_OUT: "sold out"},
+    Phase.OPEN: {Phase.PAUSED: "pause, or the shop is in trouble", Phase.SOLD_OUT: "sold out"},
+    Phase.PAUSED: {Phase.OPEN: "resume, or the trouble is over", Phase.SOLD_OUT: "sold out"},
     Phase.SOLD_OUT: {Phase.OPEN: "restock", Phase.PAUSED: "restock while paused"},
     Phase.CLOSED: {},
 }
-"""The legal moves from phase to phase and what makes them; every phase may also close."""
+"""The legal moves from phase to phase and what makes them.
+
+Every phase may also close; a room that is reopened goes to the phase that its time and flags say.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,7 @@ class Room:
         sign_in: path of the shop's sign-in page, for rooms with identities.
         stock: path of the shop whose answer tells the units left and held; empty where only visits tell.
         notice: a line of the operator's that the page shows.
+        trouble: from when on the shop is in trouble.
     """
 
     name: str
@@ -120,6 +135,7 @@ class Room:
     sign_in: str = ""
     stock: str = ""
     notice: str = ""
+    trouble: Threshold = field(default_factory=Threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +146,8 @@ class Line:
     ``presale_size`` is None until frozen, ``root`` until the roll is published, ``seed`` (32 bytes each) and
     ``signature`` (the beacon's; empty without one) until drawn, ``units_left`` and ``units_held`` until the shop
     tells; ``units_taken`` is by how much the units left fell since. ``seal`` is the last of the public record, empty
-    before the first, and covers it up to the entry ``sealed_to``.
+    before the first, and covers it up to the entry ``sealed_to``. The shop has been in trouble since ``trouble_since``,
+    at least until ``trouble_until``, and for ``trouble_ms`` before that; ``trusted`` lets the door go on regardless.
     """
 
     issued: int = 0
@@ -155,11 +172,26 @@ class Line:
     entering_per_minute: float = 0.0
     seal: bytes = b""
     sealed_to: str = "0"
+    trouble_since: int | None = None
+    trouble_until: int = 0
+    trouble_ms: int = 0
+    trusted: bool = False
 
     @property
     def waiting(self) -> int:
         """How many places are not called yet, including those of people who have gone."""
         return max(0, self.issued - self.called)
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether the door stands still because the shop is slow or failing."""
+        return self.trouble_since is not None
+
+    def trouble_so_far(self, now_ms: int) -> int:
+        """For how long the shop has been in trouble, ms; the time of visits stands still meanwhile."""
+        if self.trouble_since is None:
+            return self.trouble_ms
+        return self.trouble_ms + max(0, min(now_ms, self.trouble_until) - self.trouble_since)
 
 
 def phase(schedule: Schedule, line: Line, now_ms: int) -> Phase:  # noqa: PLR0911 - one return a phase
@@ -177,4 +209,4 @@ def phase(schedule: Schedule, line: Line, now_ms: int) -> Phase:  # noqa: PLR091
             return Phase.DRAWING
     elif now_ms < schedule.opens_at:
         return Phase.SCHEDULED
-    return Phase.PAUSED if line.paused_at is not None else Phase.OPEN
+    return Phase.PAUSED if line.paused_at is not None or line.in_trouble else Phase.OPEN

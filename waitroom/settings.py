@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -26,7 +26,9 @@ from pydantic import (
 
 from waitroom.appearance import Colours, Language, Texts
 from waitroom.errors import BadSettings
+from waitroom.faults import explain, like
 from waitroom.room import Pace, Room, Schedule
+from waitroom.trouble import Threshold
 
 CONFIG = Path("waitroom.toml")
 
@@ -53,13 +55,33 @@ ENVIRONMENT = {
     "WAITROOM_SECRETS": "secrets",
 }
 _LISTS = {"trusted_proxies", "secrets"}
-_HIDDEN = {"WAITROOM_SECRETS", "REDIS_URL", "DATABASE_URL"}
+_HIDDEN = {"secrets", "redis_url", "database_url"}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-RoomName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Host = Annotated[
+    str, AfterValidator(lambda host: host.strip("[]"))
+]  # an IPv6 address with its brackets or without
+RoomName = Annotated[
+    str, like(r"[a-z0-9][a-z0-9-]{0,62}", "named by up to 63 small letters, digits and hyphens")
+]
 # In its canonical form: a prefix with escapes or dot segments would protect nothing.
-SitePath = Annotated[str, StringConstraints(pattern=r"^(/|(/[^\s\\?#%;/.][^\s\\?#%;/]*)+/?)$")]
-RelayAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]*[^\s?#/]$")]
+SitePath = Annotated[
+    str,
+    like(
+        r"/|(/[^\s\\?#%;/.][^\s\\?#%;/]*)+/?",
+        "a path of the shop as it is served, such as /sale: from the root, without %, ?, #, ; and dot segments",
+    ),
+]
+RelayAddress = Annotated[
+    str,
+    like(r"https?://[^\s?#]*[^\s?#/]", "an address without a slash at its end, such as https://api.drand.sh"),
+]
+StoreAddress = Annotated[
+    str, like(r"(?s)(redis|rediss|unix)://.*", "an address such as redis://host:6379/0, rediss:// or unix://")
+]
+Upstream = Annotated[
+    str, like(r"(https?://[^/\s]+)?", "an address without a path, such as http://shop.example:8080")
+]
 Secret = Annotated[SecretStr, Field(min_length=16)]
 
 
@@ -91,6 +113,10 @@ class RoomSettings(BaseModel):
     protect: tuple[SitePath, ...] = ("/",)
     sign_in: SitePath = "/account/sign-in"
     stock: SitePath | None = None
+    watch_shop: bool = True
+    trouble_visitors: int = Field(default=5, ge=2, le=1_000)
+    trouble_share: float = Field(default=0.5, gt=0, le=1)
+    slow_seconds: float = Field(default=5, ge=0.1, le=30)
     logo: Path | None = None
     colours: Colours = Colours()
     colours_dark: Colours = Colours()
@@ -99,15 +125,36 @@ class RoomSettings(BaseModel):
     @model_validator(mode="after")
     def _times_in_order(self) -> "RoomSettings":
         if self.visit_longest_seconds is not None and self.visit_longest_seconds < self.visit_seconds:
-            raise ValueError("visit_longest_seconds must be at least visit_seconds")
+            raise ValueError(
+                f"visit_longest_seconds must be at least visit_seconds, which is {self.visit_seconds:g}"
+            )
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
-            raise ValueError("closes_at must be after opens_at")
+            raise ValueError(f"closes_at must be after opens_at, which is {self.opens_at.isoformat()}")
         if self.draw == "drand" and self.drawing_seconds < DRAND_SECONDS:
             raise ValueError(f"drawing_seconds must be at least {DRAND_SECONDS} where draw is drand")
         draw_at = self.opens_at and self.opens_at - timedelta(seconds=self.drawing_seconds)
         if self.presale_opens_at and draw_at and self.presale_opens_at >= draw_at:
-            raise ValueError("presale_opens_at must be before opens_at minus drawing_seconds")
+            raise ValueError(
+                "presale_opens_at must be before opens_at minus drawing_seconds, "
+                f"which is {draw_at.isoformat()}"
+            )
         return self
+
+    def oddities(self) -> list[str]:
+        """What an operator should read before a sale with this room."""
+        said = []
+        if "protect" not in self.model_fields_set:
+            said.append("protect is not set, so every path of the shop needs this room's pass")
+        if not self.protect:
+            said.append("protect is empty, so nothing needs this room's pass")
+        guards = [
+            prefix for prefix in self.protect if f"{self.sign_in}/".startswith(prefix.rstrip("/") + "/")
+        ]
+        if self.identity and guards:
+            said.append(
+                f"sign_in lies under {guards[0]}, which needs a pass: nobody could sign in to get one"
+            )
+        return said
 
     def schedule(self, founded_at: int, opens_in: float) -> Schedule:
         """The schedule of a room founded at ``founded_at`` (epoch ms).
@@ -143,6 +190,7 @@ class RoomSettings(BaseModel):
             sign_in=self.sign_in,
             stock=self.stock or "",
             notice=self.notice,
+            trouble=Threshold(self.trouble_visitors, self.trouble_share, self.slow_seconds),
         )
 
 
@@ -163,16 +211,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     gate_port: Port = 8000
     operator_port: Port = 8001
     shop_port: Port = 8002
     store_port: Port = 6399
-    redis_url: str | None = Field(default=None, pattern=r"^(redis|rediss|unix)://")
+    redis_url: StoreAddress | None = None
     database_url: str | None = None
     data: Path = Path(".waitroom")
     opens_in: float = Field(default=60, ge=0, le=31_536_000)
-    upstream: str = Field(default="", pattern=r"^(https?://[^/\s]+)?$")
+    upstream: Upstream = ""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     secrets: tuple[Secret, ...] = ()
     templates: Path | None = None
@@ -197,7 +245,19 @@ class Settings(BaseModel):
     @property
     def upstream_url(self) -> str:
         """Address of the shop behind the gate."""
-        return self.upstream or f"http://{self.host}:{self.shop_port}"
+        return self.upstream or self.address(self.shop_port)
+
+    def address(self, port: int) -> str:
+        """Address of something of ours that listens on ``port``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{port}"
+
+    def oddities(self) -> list[str]:
+        """What is allowed and may be meant, but surprises whoever did not mean it; a line each."""
+        return [f"rooms.{name}: {oddity}" for name, room in self.rooms.items() for oddity in room.oddities()]
+
+
+_KNOWN = {*Settings.model_fields, *RoomSettings.model_fields}
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None = None) -> Settings:
@@ -210,13 +270,14 @@ def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None =
     """
     named = config or (Path(environ["WAITROOM_CONFIG"]) if environ.get("WAITROOM_CONFIG") else None)
     values = _read_file(named or CONFIG, must_exist=named is not None)
-    for variable, field in ENVIRONMENT.items():
-        if text := environ.get(variable):
-            values[field] = _split(text) if field in _LISTS else text
+    variables = {field: variable for variable, field in ENVIRONMENT.items() if environ.get(variable)}
+    for field, variable in variables.items():
+        text = environ[variable]
+        values[field] = _split(text) if field in _LISTS else text
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise BadSettings(_explain(error)) from None
+        raise BadSettings(explain(error, named or CONFIG, variables, _HIDDEN, _KNOWN)) from None
 
 
 def load_secrets(settings: Settings) -> tuple[str, ...]:
@@ -277,21 +338,6 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
 
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    names = {field: variable for variable, field in ENVIRONMENT.items()}
-    name = names.get(str(first["loc"][0]), ".".join(str(part) for part in first["loc"]))
-    if first["type"] == "extra_forbidden":
-        return f"{name} is no setting; see the settings in the README"
-    shown = "(hidden)" if name in _HIDDEN else repr(first["input"])
-    wanted = first["msg"].removeprefix("Value error, ")
-    return f"{name} = {_shorten(shown)}: {wanted[:1].lower()}{wanted[1:]}"
-
-
-def _shorten(text: str, limit: int = 60) -> str:
-    return text if len(text) <= limit else text[:limit] + "…"
 
 
 def _epoch_ms(moment: AwareDatetime) -> int:

@@ -72,6 +72,7 @@ def build_state(waiting_room: Watched, now_ms: int) -> State:
         "sign_in": room.sign_in if room.identity else None,
         "notice": room.notice,
         "reason": line.reason,
+        "shop_trouble": phase is Phase.PAUSED and line.paused_at is None,
         "store_away": waiting_room.store_away,
         "poll": {"near_s": NEAR_S, "far_s": FAR_S},
     }

@@ -23,7 +23,8 @@ from waitroom.events import Observe, ScriptRan, ignore
 OLDEST = (7, 0)
 CONNECTIONS = 16
 VERBS = (
-    "join", "freeze", "publish", "settle", "call", "knock", "leave", "touch", "hold", "units", "tune", "seal",
+    "join", "freeze", "publish", "settle", "call", "knock", "leave", "touch", "hold", "units", "tune", "trouble",
+    "seal",
 )  # fmt: skip
 
 # What a server says when it is there but cannot serve now; asking again later is right. For some of its error
@@ -172,6 +173,17 @@ class Store:
         """
         try:
             return bool(await self._redis.set(key, 1, nx=True, ex=seconds))
+        except exceptions.RedisError as error:
+            raise _explain(error) from error
+
+    async def is_claimed(self, key: str) -> bool:
+        """Whether somebody has taken this name.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        try:
+            return bool(await self._redis.exists(key))
         except exceptions.RedisError as error:
             raise _explain(error) from error
 

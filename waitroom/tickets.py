@@ -54,7 +54,8 @@ class Ticket(NamedTuple):
 class Pass:
     """Leave to be in the shop of a room from ``enter_at`` until before ``expires_at`` (epoch ms).
 
-    ``identity`` is the subject it was given to, or empty in a room without identities.
+    ``identity`` is the subject it was given to, or empty in a room without identities. ``trouble_ms`` is for how long
+    the shop had been in trouble when it was signed; what is added to that since is added to the pass.
     """
 
     room: str
@@ -63,6 +64,15 @@ class Pass:
     enter_at: int
     expires_at: int
     identity: str = ""
+    trouble_ms: int = 0
+
+    def after(self, trouble_ms: int) -> "Pass":
+        """The same pass once the shop has been in trouble for ``trouble_ms`` in all: later by the difference."""
+        more = trouble_ms - self.trouble_ms
+        if more <= 0:
+            return self
+        times = self.enter_at + more, self.expires_at + more
+        return Pass(self.room, self.place, self.number, *times, self.identity, trouble_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +158,25 @@ class Tokens:
 
     def sign_pass(self, granted: Pass) -> str:
         """The token of a pass."""
-        times = granted.enter_at, granted.expires_at
+        times = granted.enter_at, granted.expires_at, granted.trouble_ms
         return self._sign(PASS, granted.room, granted.place, granted.number, *times, granted.identity)
 
-    def read_pass(self, token: str, room: str, now_ms: int) -> Pass:
+    def read_pass(self, token: str, room: str, now_ms: int, trouble_ms: int = 0) -> Pass:
         """The pass in a token made for ``room``; it may still be too early for it (``enter_at``).
+
+        A reader who knows for how long the shop has been in trouble so far says so by ``trouble_ms``, and takes the
+        pass for good as long as its visit lasts (`Pass.after`); to everyone else the gate brings it with the times it
+        has now.
 
         Raises:
             TokenInvalid: for any other text.
             TokenExpired: from ``expires_at`` on.
         """
-        found, place, number, enter_at, expires_at, identity = self._read(PASS, token, 6)
+        found, place, number, enter_at, expires_at, trouble, identity = self._read(PASS, token, 7)
         _require_room(PASS, found, room)
-        granted = Pass(room, int(place), int(number), int(enter_at), int(expires_at), identity)
-        _require_time(PASS, granted.expires_at, now_ms)
+        times = int(enter_at), int(expires_at)
+        granted = Pass(room, int(place), int(number), *times, identity, int(trouble))
+        _require_time(PASS, granted.after(trouble_ms).expires_at, now_ms)
         return granted
 
     def sign_identity(self, identity: Identity) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import secrets as random
-from datetime import datetime, timedelta
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from threading import Event
 from typing import Any
@@ -57,7 +57,7 @@ def check_operator(settings: Settings) -> None:
     """
     if _get(settings.host, settings.operator_port, "/healthz") is None:
         raise WaitroomError(
-            f"nothing answers at http://{settings.host}:{settings.operator_port}; "
+            f"nothing answers at {settings.address(settings.operator_port)}; "
             "give the same OPERATOR_PORT and WAITROOM_DATA as to make run"
         )
 
@@ -66,12 +66,12 @@ def sign_in_link(settings: Settings, secrets: tuple[str, ...], clock: Clock) -> 
     """A fresh address that signs the operator in, once."""
     operator = Operator("sign-in", random.token_urlsafe(12), clock.now_ms() + SIGN_IN_MS)
     code = Tokens(secrets).sign_operator(operator)
-    return f"http://{settings.host}:{settings.operator_port}/sign-in?code={code}"
+    return f"{settings.address(settings.operator_port)}/sign-in?code={code}"
 
 
 def banner(settings: Settings, secrets: tuple[str, ...], clock: Clock) -> Text:
     """Addresses, the sign-in, and each room with its phase and opening."""
-    gate = f"http://{settings.host}:{settings.gate_port}"
+    gate = settings.address(settings.gate_port)
     lines = [Text()]
     for name, room in settings.rooms.items():
         lines += [
@@ -83,7 +83,7 @@ def banner(settings: Settings, secrets: tuple[str, ...], clock: Clock) -> Text:
         _line("shop", f"{gate}/"),
         _line("operator", sign_in_link(settings, secrets, clock)),
         _line("", "good once, for ten minutes; .venv/bin/waitroom operator makes another"),
-        _line("metrics", f"http://{settings.host}:{settings.operator_port}/metrics"),
+        _line("metrics", f"{settings.address(settings.operator_port)}/metrics"),
         _line("data", f"{settings.data}/ (the next run goes on from there)"),
         _line("stop", "Ctrl-C"),
     ]
@@ -100,11 +100,19 @@ def _outlook(settings: Settings, room: str, clock: Clock) -> str:
     if not state:
         return "the gate has no state of this room yet"
     words = _PHASES[Phase(state["phase"])]
-    left = timedelta(seconds=round((state["opens_at"] - clock.now_ms()) / 1000))
-    if left <= timedelta(0):
+    left_s = round((state["opens_at"] - clock.now_ms()) / 1000)
+    if left_s <= 0:
         return words
     opens = datetime.fromtimestamp(state["opens_at"] / 1000).astimezone()
-    return f"{words}; the sale opens at {opens:%H:%M:%S on %d %B %Y (%Z)}, in {left}"
+    return f"{words}; the sale opens at {opens:%H:%M:%S on %d %B %Y (%Z)}, in {_duration(left_s)}"
+
+
+def _duration(seconds: int) -> str:
+    """``5 s``, ``1 min 0 s``, ``3 h 20 min``, ``2 d 4 h``: the two units that matter."""
+    (days, hours), (minutes, left) = divmod(seconds // 3600, 24), divmod(seconds % 3600, 60)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
+    first = next((index for index, (count, _) in enumerate(units) if count), len(units) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2])
 
 
 def _get(host: str, port: int, path: str) -> bytes | None:

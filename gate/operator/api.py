@@ -1,6 +1,5 @@
 """The operator's API: read a room, change its pace, hold its door, read who changed what."""
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -11,12 +10,11 @@ from gate.bodies import read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.operator.changes import describe_pace, read_hold, read_pace
 from gate.operator.session import Session, Sessions
-from gate.problems import BadRequest
 from gate.proof import signature_in
+from gate.streams import read_page
 from waitroom.room import HOLDS, Hold, Line, Phase
 
 AUDIT_PAGE = 200
-_ENTRY_ID = re.compile(r"\d{1,19}(-\d{1,19})?", re.ASCII)
 
 OperatorHandler = Callable[[web.Request, Session], Awaitable[web.Response]]
 
@@ -59,7 +57,7 @@ class OperatorApi:
         return self._describe(room)
 
     async def hold(self, request: web.Request, session: Session) -> web.Response:
-        """Pause, resume, mark sold out, restock or close."""
+        """Pause, resume, mark sold out, restock, close or reopen."""
         room = self._find(request)
         order = read_hold(await read_json(request))
         await room.waiting.hold(order.action, by=session.by, reason=order.reason)
@@ -74,13 +72,9 @@ class OperatorApi:
 
     async def audit(self, request: web.Request, _session: Session) -> web.Response:
         """Who changed what after the entry ``after``, oldest first; ``next`` leads to the following page."""
-        room, after = self._find(request), request.query.get("after", "0")
-        if not _ENTRY_ID.fullmatch(after):
-            raise BadRequest("after must be the id of an entry, such as 1432033200000-0")
-        entries = await self._gate.store.read_stream(room.waiting.keys.audit, after, AUDIT_PAGE)
-        more = entries[-1][0] if len(entries) == AUDIT_PAGE else None
-        documents = [{"id": entry_id, **fields, "at": int(fields["at"])} for entry_id, fields in entries]
-        return _json({"entries": documents, "next": more})
+        keys = self._find(request).waiting.keys
+        entries, more = await read_page(self._gate.store, keys.audit, request, AUDIT_PAGE)
+        return _json({"entries": [entry | {"at": int(entry["at"])} for entry in entries], "next": more})
 
     def _signed_in(self, handler: OperatorHandler) -> Handler:
         async def handle(request: web.Request) -> web.Response:
@@ -122,18 +116,24 @@ def describe_room(live: LiveRoom, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _changes_something(hold: Hold, line: Line, phase: Phase) -> bool:
+def _changes_something(hold: Hold, line: Line, phase: Phase) -> bool:  # noqa: PLR0911 - one return a hold
     match hold:
         case Hold.PAUSE:
             return line.paused_at is None
         case Hold.RESUME:
             return line.paused_at is not None
+        case Hold.TRUST:
+            return not line.trusted
+        case Hold.WATCH:
+            return line.trusted
         case Hold.SOLD_OUT:
             return not line.sold_out
         case Hold.RESTOCK:
             return line.sold_out
         case Hold.CLOSE:
             return phase is not Phase.CLOSED
+        case Hold.REOPEN:
+            return line.closed
 
 
 def _json(document: dict[str, Any]) -> web.Response:

@@ -49,9 +49,11 @@ class Console:
         """A button that signs in; looking at the link spends nothing, so previews of it do no harm."""
         code = request.query.get("code", "")
         try:
-            self._sessions.check_code(code)
+            link = self._sessions.check_code(code)
         except TokenInvalid as error:
             return no_link(error, code)
+        if await self._sessions.is_used(link):
+            return _page("help", 401, trouble="used")
         return _page("sign_in", code=code)
 
     async def sign_in(self, request: web.Request) -> web.Response:

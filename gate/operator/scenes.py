@@ -62,6 +62,7 @@ def make_scenes(room: Room, reason: str = "…") -> dict[str, Scene]:
         "door": replace(called, answer=AtDoor(12, 2, NOW + 4_000)),
         "entering": replace(called, answer=Entered(12, NOW + 9_000, NOW + 600_000)),
         "paused": replace(waiting, line=replace(_LINE, paused_at=NOW, reason=reason)),
+        "trouble": replace(waiting, line=replace(_LINE, trouble_since=NOW)),
         "sold_out": replace(waiting, line=replace(_LINE, sold_out=True, units_left=0, units_held=0)),
         "closed": replace(waiting, line=replace(_LINE, closed=True)),
         "spent": replace(called, hurdle="spent"),

@@ -7,6 +7,7 @@ token stays good until its time is up: at most twelve hours.
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
@@ -14,7 +15,7 @@ from aiohttp import hdrs, web
 from gate.cookies import read_cookie
 from gate.gate import Gate
 from gate.shopper import is_secure
-from waitroom.errors import TokenInvalid
+from waitroom.errors import StoreAway, TokenInvalid
 from waitroom.tickets import OPERATOR, OPERATOR_COOKIE, Operator
 
 SESSION_S = 12 * 3600
@@ -45,6 +46,12 @@ class Sessions:
         """
         return self._gate.tokens.read_operator(code, "sign-in", self._gate.clock.now_ms())
 
+    async def is_used(self, link: Operator) -> bool:
+        """Whether a sign-in link was used before; also False where the store is away and nobody can tell."""
+        with suppress(StoreAway):
+            return await self._gate.store.is_claimed(_claim(link))
+        return False
+
     async def open(self, link: Operator, name: str = "") -> Session:
         """Spend a sign-in link on a session.
 
@@ -56,7 +63,7 @@ class Sessions:
         """
         now = self._gate.clock.now_ms()
         good_for_s = (link.expires_at - now) // 1000 + 1
-        if not await self._gate.store.claim(f"waitroom:operator:{link.nonce}", good_for_s):
+        if not await self._gate.store.claim(_claim(link), good_for_s):
             raise TokenInvalid(OPERATOR, "this link was used before")
         called = _NOT_IN_A_NAME.sub(" ", name).strip()[:40] or "operator"
         by, expires_at = f"{called} {secrets.token_hex(3)}", now + SESSION_S * 1000
@@ -90,6 +97,10 @@ def _tokens(request: web.Request) -> list[str]:
     header = request.headers.get(hdrs.AUTHORIZATION, "")
     bearer = header.removeprefix(_SCHEME).strip() if header.startswith(_SCHEME) else None
     return [token for token in (bearer, read_cookie(request, OPERATOR_COOKIE)) if token]
+
+
+def _claim(link: Operator) -> str:
+    return f"waitroom:operator:{link.nonce}"
 
 
 def _pack(text: str) -> str:

@@ -9,8 +9,8 @@ const numbers = new Intl.NumberFormat(language);
 const twoDigits = new Intl.NumberFormat(language, { minimumIntegerDigits: 2 });
 const ago = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const plurals = new Intl.PluralRules(language);
-const SAFE = ["presale", "drawing", "placed", "waiting", "unknown", "held", "paused"];
-const LINE = ["waiting", "unknown", "held", "paused"];
+const LINE = ["waiting", "unknown", "held", "paused", "trouble"];
+const SAFE = [...LINE, "presale", "drawing", "placed"];
 
 const own = (text) => T.own[text] ?? text; // what the operator says, in this language where they have said it
 const fill = (text, values) => text.replace(/{(\w+)}/g, (whole, name) => values[name] ?? whole);
@@ -58,6 +58,7 @@ export function faceOf({ state, ticket, place, door, entry, hurdle }) {
   if (hurdle) return hurdle;
   if (state.phase === "scheduled") return "scheduled";
   if (!ticket) return "joining";
+  if (state.shop_trouble) return "trouble";
   if (state.phase === "presale" || state.phase === "paused") return state.phase;
   if (place === null) return "drawing";
   if (state.phase === "drawing") return "placed";

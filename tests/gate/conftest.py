@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
@@ -13,6 +14,7 @@ from redis import Redis
 
 from tests.conftest import ROOM
 from tests.gate.front import OPEN, Front, open_front
+from tests.gate.street import Street
 from waitroom.clock import ManualClock
 from waitroom.embedded import Store as OwnStore
 from waitroom.embedded import running_store
@@ -72,3 +74,17 @@ async def lonely(own_store: OwnStore, clock: ManualClock) -> AsyncIterator[Front
     """The same front on a store of its own."""
     async with open_front(own_store.url, clock) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture
+async def street() -> AsyncIterator[Street]:
+    """A street on which shops and gates can be opened."""
+    async with AsyncExitStack() as closing:
+        yield Street(closing)
+
+
+@pytest_asyncio.fixture
+async def shopper() -> AsyncIterator[aiohttp.ClientSession]:
+    """A shopper who neither unpacks nor remembers anything."""
+    async with aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session

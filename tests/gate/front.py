@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from yarl import URL
 
-from gate.app import build_public_app, open_gate, run_rooms
+from gate.app import DOOR, build_public_app, open_gate, run_rooms
+from gate.door import Door
 from gate.gate import Gate, LiveRoom
 from gate.proxy import SERVER_OPTIONS
 from tests.conftest import ROOM, SECRETS, entropy
@@ -69,9 +70,15 @@ class Answer:
 
 @dataclass
 class Shop:
-    """A shop that answers everything in the same way, and remembers what it was asked."""
+    """A shop that answers everything in the same way, and remembers what it was asked.
+
+    Paths that begin with ``broken`` are answered 500, those that begin with ``stuck`` when it is set.
+    """
 
     says: Mapping[str, str] = field(default_factory=dict)
+    broken: str | None = None
+    stuck: str | None = None
+    unstuck: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[web.BaseRequest] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
 
@@ -79,7 +86,11 @@ class Shop:
         """Every request's answer."""
         self.asked.append(request)
         self.bodies.append(await request.read())
-        return web.json_response({"shop": request.raw_path}, headers=CIMultiDict(self.says))
+        if self.stuck and request.raw_path.startswith(self.stuck):
+            await self.unstuck.wait()
+        broken = self.broken and request.raw_path.startswith(self.broken)
+        status = 500 if broken else 200
+        return web.json_response({"shop": request.raw_path}, status=status, headers=CIMultiDict(self.says))
 
     @property
     def paths(self) -> list[str]:
@@ -156,6 +167,7 @@ class Front:
     clock: ManualClock
     url: str
     session: aiohttp.ClientSession
+    door: Door
     _seeds: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -270,7 +282,7 @@ async def open_front(
         url = await serve(app, closing)
         jar = aiohttp.DummyCookieJar()
         session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=jar)
-        yield Front(gate, shop, clock, url, await closing.enter_async_context(session))
+        yield Front(gate, shop, clock, url, await closing.enter_async_context(session), app[DOOR])
 
 
 def _shop_app(shop: Shop) -> web.Application:

@@ -233,7 +233,7 @@ async def test_whoever_is_called_and_knocks_gets_a_pass(front: Front) -> None:
     }
     cookie = answer.set_cookies()[f"waitroom_pass_{ROOM}"]
     assert cookie == (
-        f"waitroom_pass_{ROOM}={answer.document['token']}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"
+        f"waitroom_pass_{ROOM}={answer.document['token']}; Path=/; Max-Age=4200; HttpOnly; SameSite=Lax"
     )
 
 

@@ -131,7 +131,7 @@ async def test_the_rooms_run_by_themselves(
     """The presale is drawn, the sale opens, places are called, and the shop is asked for its stock."""
     redis.ping()
     monkeypatch.setattr(application, "TICK_S", 0)
-    monkeypatch.setattr(application, "STOCK_S", 0)
+    monkeypatch.setattr(application, "ASK_S", 0)
     rooms = {ROOM: OPEN.model_copy(update={"presale": True, "stock": "/units"})}
     async with open_front(store_url, clock, rooms, opens_in=60, by_itself=True) as front:
         front.shop.says = {"Waitroom-Units-Left": "5"}

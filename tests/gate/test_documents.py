@@ -116,6 +116,13 @@ async def test_the_state_is_built_once_a_second(front: Front) -> None:
     assert second.headers["ETag"] != first.headers["ETag"]
 
 
+async def test_the_state_is_built_anew_when_the_clock_was_set_back(front: Front) -> None:
+    """What was built by a clock that was ahead does not stand until then."""
+    await front.in_line()
+    await front.later(-600_000)
+    assert (await front.shopper().get(f"{BASE}/state")).document["issued"] == 1
+
+
 async def test_a_new_phase_is_told_at_once(front: Front) -> None:
     """A pause, its reason and a sold-out sale wait for nobody's second."""
     await front.room.waiting.hold(Hold.PAUSE, by="test", reason="one moment")

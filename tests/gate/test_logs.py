@@ -54,10 +54,10 @@ def test_what_matters_is_logged_and_nothing_else() -> None:
         log_events(events.PhaseChanged("mi-launch", Phase.PRESALE, Phase.DRAWING))
         log_events(events.Drawn("mi-launch", 3, bytes(32)))
         log_events(events.StoreLost("gone"))
-        log_events(events.StoreFound())
+        log_events(events.StoreBack())
         log_events(events.Joined("mi-launch", 1, 0))
         log_events(events.Knocked("mi-launch", "door"))
-    assert [log["event"] for log in logs] == ["phase", "drawn", "store lost", "store found"]
+    assert [log["event"] for log in logs] == ["phase", "drawn", "store lost", "store back"]
     assert logs[1] == {
         "event": "drawn",
         "log_level": "info",

@@ -80,6 +80,10 @@ FACES = {
         replace(CALLED, answer=Entered(0, NOW + 1_500, NOW), location="/sale"),
         ["2; url=/sale", "Come in"],
     ),
+    "trouble": (
+        replace(SCENE, line=replace(LINE, trouble_since=NOW)),
+        ["The shop needs a moment", "it goes on by itself"],
+    ),
     "paused": (
         replace(SCENE, line=replace(LINE, paused_at=NOW, reason="<Card>")),
         ["paused", "&lt;Card&gt;"],

@@ -1,6 +1,7 @@
 """Every error has one answer, and all answers look alike."""
 
 import re
+from html import escape
 
 import pytest
 from aiohttp import web
@@ -81,6 +82,37 @@ def test_a_fault_tells_no_secrets_and_is_logged() -> None:
     assert [(log["event"], str(log["exc_info"])) for log in logs] == [("fault", "a secret")]
 
 
+@pytest.mark.parametrize(
+    "error, language, wanted",
+    [
+        (
+            web.HTTPNotFound(text="there is nothing at this address"),
+            "de",
+            "Unter dieser Adresse gibt es nichts",
+        ),
+        (
+            web.HTTPNotFound(text="there is nothing at this address"),
+            "fr",
+            "Il n\u2019y a rien à cette adresse",
+        ),
+        (BadRequest("say <it> so"), "de", "Das hat nicht geklappt"),
+        (errors.StoreAway("gone"), "fr", "Cela n\u2019a pas fonctionné"),
+        (ZeroDivisionError("a secret"), "en", "That did not work"),
+    ],
+)
+def test_a_person_reads_what_is_wrong_in_their_language(error: Exception, language: str, wanted: str) -> None:
+    """With a way back; what a programmer may want to know stands below, as it stands in the document."""
+    page = answered(error, Accept=HTML["Accept"], **{"Accept-Language": language})
+    document = answered(error)
+    assert page.status == document.status
+    assert f"<h1>{wanted}</h1>" in page.text
+    assert '<a href="/">' in page.text
+    assert page.headers.get("Retry-After") == document.headers.get("Retry-After")
+    assert page.headers["Cache-Control"] == "no-store"
+    is_said = document.document["detail"] == "there is nothing at this address"
+    assert (escape(document.document["detail"]) in page.text) != is_said
+
+
 def test_the_shops_trouble_is_a_page_for_browsers_alone() -> None:
     """A person reads that the place is safe; a script reads a document."""
     page = answered(UpstreamRefused(), Accept=HTML["Accept"])
@@ -88,7 +120,6 @@ def test_the_shops_trouble_is_a_page_for_browsers_alone() -> None:
     assert page.headers["Content-Type"].startswith("text/html")
     assert "Your place and your visit are safe" in page.text
     assert answered(UpstreamRefused(), Accept="*/*").problem == (502, "shop-unreachable")
-    assert answered(BadRequest("no"), Accept=HTML["Accept"]).problem == (400, "bad-request")
 
 
 async def test_a_fault_in_a_handler_costs_one_request(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ def test_the_trouble_page_asks_nothing_of_anyone(status: int) -> None:
         our_look()
         .environment("en")
         .get_template("queue/trouble.html")
-        .render(title="The shop <takes> too long", detail="Try again.", status=status)
+        .render(title="The shop <takes> too long", detail="Try again.", note=None, status=status)
     )
     assert "<h1>The shop &lt;takes&gt; too long</h1>" in html
     assert f"Error {status}" in html

@@ -102,7 +102,7 @@ async def test_who_signs_in_to_send_a_form_comes_back_to_its_page(shop: Shop) ->
     visitor.cookies[pass_cookie(ROOM)] = shop.sign_pass()
     data = {"form_token": form_token(await visitor.get("/account/register", headers=HTML))}
     order = f"/orders/{'0' * 32}"
-    for form, back in (("/sale/orders", "/sale"), (f"{order}/payment", order), (f"{order}/cancel", order)):
+    for form, back in (("/sale/orders", "/sale"), (f"{order}/payments", order), (f"{order}/cancel", order)):
         answer = await visitor.post(form, data=data, headers=HTML)
         assert answer.headers["Location"] == f"/account/sign-in?next={back}"
         visitor.cookies.pop(pass_cookie(ROOM), None)

@@ -20,7 +20,7 @@ from waitroom.clock import ManualClock
 from waitroom.errors import Conflict, NotCalled, NotJoinable, NotOpen, OneVisitOnly, Spent, StoreAway
 from waitroom.events import PhaseChanged
 from waitroom.line import WaitingRoom
-from waitroom.pace import interval
+from waitroom.pace import CLOCK_FELL_MS, interval
 from waitroom.room import JOINABLE, Line, Pace, Phase, phase
 from waitroom.store import Store
 from waitroom.tickets import Pass, Ticket
@@ -96,7 +96,8 @@ class Shadow(RuleBasedStateMachine):
         self.places: dict[int, int] = {}
         self.entered: set[int] = set()
         self.snapshots: list[Snapshot] = []
-        self.called = self.steps = self.hold_until = 0
+        self.called = self.steps = self.hold_until = self.latest = 0
+        self.left: set[int] = set()  # places whose visit was ended early, or lost
 
     def teardown(self) -> None:
         """Close what was opened."""
@@ -125,6 +126,7 @@ class Shadow(RuleBasedStateMachine):
         flags = Line(
             seed=b"" if self.drawn else None,
             paused_at=self.model.paused_at,
+            trouble_since=self.model.trouble_since,
             sold_out=self.model.sold_out,
             closed=self.model.closed,
         )
@@ -133,8 +135,16 @@ class Shadow(RuleBasedStateMachine):
     def call(self, *, forced: bool) -> None:
         """The model's part of a tick."""
         if self.expected_phase() in BEFORE_OPEN:
+            self.model.recover(self.clock.at_ms)
             return
+        if self.model.last_call - self.clock.at_ms > CLOCK_FELL_MS:
+            self.count_entries_anew()
         self.model.call(self.clock.at_ms, forced=forced)
+
+    def count_entries_anew(self) -> None:
+        """From now on: I5 is said of time that runs forward, in a store that keeps what it has acknowledged."""
+        pace = self.model.pace
+        self.entries = Entries(Fraction(self.clock.at_ms), Fraction(interval(pace.rate)), pace.burst)
 
     def tick(self, gate: WaitingRoom, *, force: bool = False) -> None:
         """A gate's turn: call, and the draw as far as it goes."""
@@ -149,7 +159,7 @@ class Shadow(RuleBasedStateMachine):
         if presale_closes_at is None:
             return
         due = self.clock.at_ms >= presale_closes_at
-        if self.model.presale_size is None and self.clock.at_ms < self.hold_until:
+        if self.model.presale_size is None and self.healing:
             due = False  # what the store has lost is healed before the list is fixed
         if due:
             self.model.freeze()
@@ -177,7 +187,7 @@ class Shadow(RuleBasedStateMachine):
     def check_join(self, shopper: Shopper, held: Ticket | None, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
         """I1 and I9: the model's number, given to nobody else, with the id it was given with."""
         model, stage = self.model, self.expected_phase()
-        if self.clock.at_ms < self.hold_until:
+        if self.healing:
             assert isinstance(answer, StoreAway)
             return
         if self.drawn_by_schedule and stage in JOINABLE - {Phase.PRESALE}:
@@ -198,6 +208,11 @@ class Shadow(RuleBasedStateMachine):
         shopper.ticket = answer.ticket
 
     @property
+    def healing(self) -> bool:
+        """Whether the gates are healing a store that has just started; setting the clock back does not prolong it."""
+        return 0 < self.hold_until - self.clock.at_ms <= 1000 + CLOCK_FELL_MS
+
+    @property
     def drawn_by_schedule(self) -> bool:
         """Whether the room has a presale."""
         return self.gates[0].room.schedule.has_presale
@@ -208,13 +223,14 @@ class Shadow(RuleBasedStateMachine):
         lower = sum(
             until > self.clock.at_ms for other, until in self.model.knocks.items() if other < (place or 0)
         )
-        repeated = place in self.model.visits and self.model.visits[place].lasts(self.clock.at_ms)
+        visit_time = self.model.visit_time(self.clock.at_ms)
+        repeated = place in self.model.visits and self.model.visits[place].lasts(visit_time)
         expected = self.expected_knock(room, ticket, place)
         match answer:
             case Entered():
                 assert expected == pure.Entered(answer.enter_at, answer.expires_at)
                 assert answer.place == place
-                times = answer.enter_at, answer.expires_at
+                times = answer.enter_at, answer.expires_at, "", answer.trouble_ms
                 shopper.granted = Pass(room.room.name, answer.place, ticket.number, *times)
                 if not repeated:
                     self.check_entry(ticket.number, answer, lower)
@@ -248,7 +264,7 @@ class Shadow(RuleBasedStateMachine):
         now, capacity = self.clock.at_ms, self.model.pace.capacity
         assert number not in self.entered, "I6: a ticket enters once"
         self.entered.add(number)
-        visits = sum(float(end) > now for _, end in self.read_set("visits"))
+        visits = sum(float(end) > self.model.visit_time(now) for _, end in self.read_set("visits"))
         assert capacity is None or visits + lower <= capacity, "I4, and spots kept for lower places"
         assert now <= answer.enter_at <= now + (0 if lower else 2000), "I7: behind others only when due"
         self.entries.add(answer.enter_at)
@@ -256,7 +272,10 @@ class Shadow(RuleBasedStateMachine):
     def give_back(self, room: WaitingRoom, shopper: Shopper | None) -> None:
         """The ticket is spent."""
         if shopper is not None and shopper.ticket is not None:
-            self.model.leave(room.position(shopper.ticket).place, shopper.ticket.number)
+            place = room.position(shopper.ticket).place
+            self.left |= (
+                {place} if self.model.leave(place, shopper.ticket.number) and place is not None else set()
+            )
             self.run(room.leave_line(shopper.ticket))
 
     def read_set(self, name: str) -> list[tuple[int, float]]:
@@ -282,6 +301,9 @@ class Shadow(RuleBasedStateMachine):
         assert (number("units_taken") or 0) == model.units_taken
         assert (number("paused_at"), number("units_left")) == (model.paused_at, model.units_left)
         assert (b"sold_out" in line, b"closed" in line) == (model.sold_out, model.closed)
+        trouble = number("trouble_since"), number("trouble_until") or 0, number("trouble_ms") or 0
+        assert trouble == (model.trouble_since, model.trouble_until, model.trouble_ms)
+        assert (b"trusted" in line) == model.trusted
         assert self.read_set("door") == [(place, place) for place in model.door]
         assert dict(self.read_set("knocks")) == model.knocks
         assert dict(self.read_set("coming")) == model.coming
@@ -296,6 +318,17 @@ class Shadow(RuleBasedStateMachine):
         records: Any = self.redis.hgetall(keys.holders)
         holders = {name.decode(): int(records[name].split(b":")[0]) for name in records}
         assert holders == model.holders
+
+    @invariant()
+    def a_pass_is_good_while_its_visit_lasts(self) -> None:
+        """I4: no gate takes a pass for longer, though trouble extends both."""
+        self.latest = max(self.latest, self.clock.at_ms)
+        visit_time = self.model.visit_time(self.clock.at_ms)
+        lasting = {place for place, visit in self.model.visits.items() if visit.lasts(visit_time)}
+        for granted in [each.granted for each in self.shoppers if each.granted]:
+            for room in self.gates:
+                if granted.place not in self.left and room.visits.stands(granted).expires_at > self.latest:
+                    assert granted.place in lasting, "I4: a pass outlives its visit"
 
     @invariant()
     def counters_only_grow(self) -> None:
@@ -317,6 +350,7 @@ class Shadow(RuleBasedStateMachine):
     def phases_move_as_the_table_says(self) -> None:
         """Every change that a gate has seen is a move, or a path of moves."""
         for event in self.sale.told(PhaseChanged):
-            assert event.after in reachable(event.before)
+            reopened = event.before is Phase.CLOSED
+            assert reopened or event.after in reachable(event.before)
         self.sale.events.clear()
         self.steps += 1

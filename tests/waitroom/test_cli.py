@@ -214,7 +214,7 @@ def test_two_runs_do_not_disturb_each_other(place: Path, number: signal.Signals)
             r"waitroom: no store answers at /nowhere/store.sock.*\n",
         ),
         ({"WAITROOM_CONFIG": "bad.toml"}, 2, r"waitroom: bad.toml is not valid TOML: .*\n"),
-        ({"WAITROOM_CONFIG": "odd.toml"}, 2, r"waitroom: gates is no setting; .*\n"),
+        ({"WAITROOM_CONFIG": "odd.toml"}, 2, r"waitroom: odd.toml: gates is no setting; .*\n"),
         ({"WAITROOM_DATA": "bad.toml"}, 2, r"waitroom: the secrets in bad.toml/secrets cannot be used: .*\n"),
     ],
 )

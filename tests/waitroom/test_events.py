@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from waitroom.events import Event, Left, StoreFound, fan_out, ignore
+from waitroom.events import Event, Left, StoreBack, fan_out, ignore
 
 
 def test_every_observer_is_told_in_order() -> None:
@@ -23,4 +23,4 @@ def test_an_event_cannot_be_changed() -> None:
     event = Left("mi-launch", 7)
     with pytest.raises(FrozenInstanceError):
         event.place = 8  # type: ignore[misc]
-    assert StoreFound() == StoreFound()
+    assert StoreBack() == StoreBack()

@@ -34,6 +34,18 @@ async def test_whoever_comes_later_takes_what_is_there(sale: Sale) -> None:
     assert [entry["kind"] for entry in await record(sale, first.keys.log)] == ["found", "phase", "pace"]
 
 
+async def test_what_a_gate_sees_first_is_no_change_of_phase(sale: Sale) -> None:
+    """A gate that starts while the sale is under way tells of the changes that it sees, and of no other."""
+    first = await sale.gate(opens_in=60)
+    await sale.later(first, 55_000)
+    second = await sale.gate(opens_in=60)
+    assert sale.told(events.PhaseChanged) == [events.PhaseChanged("mi-launch", Phase.PRESALE, Phase.DRAWING)]
+    await second.hold(Hold.CLOSE, by="olga")
+    assert sale.told(events.PhaseChanged)[1:] == [
+        events.PhaseChanged("mi-launch", Phase.DRAWING, Phase.CLOSED)
+    ]
+
+
 async def test_rooms_on_one_store_do_not_know_each_other(sale: Sale) -> None:
     """Each has its own numbers, its own limits and its own phase."""
     tea, mi = await sale.gate("tea"), await sale.gate("mi-launch")
@@ -243,15 +255,6 @@ async def test_leaving_the_line_from_the_shop_ends_the_visit(sale: Sale) -> None
     assert sale.told(events.Left) == [events.Left("mi-launch", 0)]
     await waiting.tick()
     assert waiting.line.visits == 0
-
-
-async def test_a_presale_ticket_can_be_given_back(sale: Sale) -> None:
-    """Its place, which nobody knows yet, will be nobody's."""
-    waiting = await sale.gate(opens_in=60, identity=True)
-    mi = (await waiting.join(entropy(0), "mi")).ticket
-    await waiting.leave_line(mi)
-    again = await waiting.join(entropy(0), "mi")
-    assert (again.ticket.number, again.new) == (1, True)
 
 
 # ---- Visits

@@ -15,7 +15,7 @@ from waitroom.events import (
     LineRead,
     PhaseChanged,
     ScriptRan,
-    StoreFound,
+    StoreBack,
     StoreLost,
 )
 from waitroom.metrics import LineMetrics
@@ -87,7 +87,7 @@ async def test_what_is_not_known_or_has_no_limit_reads_so(
 def test_the_store_is_up_until_it_is_lost(registry: CollectorRegistry, metrics: LineMetrics) -> None:
     """And again when it is found; a call that failed is counted with its verb."""
     seen = [registry.get_sample_value("waitroom_store_up")]
-    for event in (StoreLost("gone"), StoreFound()):
+    for event in (StoreLost("gone"), StoreBack()):
         metrics(event)
         seen.append(registry.get_sample_value("waitroom_store_up"))
     assert seen == [1, 0, 1]

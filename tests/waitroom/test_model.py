@@ -86,6 +86,29 @@ def test_a_ticket_that_its_identity_no_longer_holds_is_spent() -> None:
     assert isinstance(model.knock(NOW, 1, 1, "mi"), Entered)
 
 
+def test_before_the_draw_a_ticket_that_was_given_back_is_good_again() -> None:
+    """Leaving and joining again makes no second lot; once the list is fixed, it is a new number."""
+    model = Model(Pace(60, None, 5, VISIT, VISIT), presale=True)
+    assert model.join(NOW, b"a", "mi") == 0
+    model.leave(None, 0)
+    assert model.join(NOW, b"b", "mi") == 0
+    assert model.spent == set()
+    model.leave(None, 0)
+    model.freeze()
+    assert model.join(NOW, b"c", "mi") == 1
+    assert model.spent == {0}
+
+
+def test_a_closed_room_goes_on_where_it_was_once_it_is_reopened() -> None:
+    """Nobody joins or enters meanwhile; the next number is the next number."""
+    model = line(1)
+    model.hold(NOW, Hold.CLOSE)
+    assert model.join(NOW, b"next") == Refused("closed")
+    model.hold(NOW, Hold.REOPEN)
+    assert model.join(NOW, b"next") == 1
+    assert isinstance(model.knock(NOW, 0, 0), Entered)
+
+
 def test_the_presale_is_frozen_once() -> None:
     """Its size stays what it was when the first gate asked."""
     model = line(3)
@@ -266,6 +289,34 @@ def test_a_pause_keeps_the_door_and_gives_everyone_time_to_return() -> None:
     assert (model.door, 0 in model.coming) == ([1], True)
     model.call(later + LEAD_MS, forced=True)
     assert (model.door, 0 in model.coming) == ([], False)
+
+
+def test_trouble_halts_the_door_and_extends_visits_until_it_runs_out() -> None:
+    """As long as it is told again within five seconds; a trouble that was not told in time is another one."""
+    model = line()
+    assert model.knock(NOW, 0, 0) == Entered(NOW, NOW + VISIT)
+    for at in (0, 4_000):
+        model.trouble(NOW + at)
+        assert model.knock(NOW + at, 1, 1) == Refused("paused")
+    assert model.knock(NOW + 8_000, 0, 0) == Entered(NOW + 8_000, NOW + 8_000 + VISIT)
+    model.trouble(NOW + 10_000)
+    assert (model.trouble_since, model.trouble_ms) == (NOW + 10_000, 9_000)
+    model.call(NOW + 15_000)
+    assert (model.trouble_since, model.trouble_ms) == (None, 14_000)
+    assert model.knock(NOW + 15_000, 1, 1) == Entered(NOW + 15_000, NOW + 15_000 + VISIT)
+    assert model.knock(NOW + 13_999 + VISIT, 0, 0) == Entered(NOW + 14_000, NOW + 14_000 + VISIT)
+    assert model.knock(NOW + 14_000 + VISIT, 0, 0) == Refused("spent")
+
+
+def test_trouble_is_not_heard_while_the_operator_trusts_the_shop() -> None:
+    """Until they take it back."""
+    model = line()
+    model.hold(NOW, Hold.TRUST)
+    model.trouble(NOW)
+    assert model.trouble_since is None
+    model.hold(NOW, Hold.WATCH)
+    model.trouble(NOW)
+    assert model.trouble_since == NOW
 
 
 def test_a_closed_room_stays_closed() -> None:

@@ -42,6 +42,17 @@ def test_a_taken_port_is_named_with_its_variable(variable: str, free_ports: list
         check_ports(_settings(ports))
 
 
+def test_an_ipv6_host_is_looked_at_as_one(free_ports: list[int]) -> None:
+    """Its ports are others than IPv4's."""
+    settings = _settings(dict(zip(VARIABLES, free_ports, strict=True)), host="::1")
+    check_ports(settings)
+    with socket.socket(socket.AF_INET6) as listener:
+        listener.bind(("::1", settings.gate_port))
+        listener.listen()
+        with pytest.raises(BadSettings, match=f"^port {settings.gate_port} of ::1 .*in use; GATE_PORT sets"):
+            check_ports(settings)
+
+
 def test_two_that_want_the_same_port_are_found_out(free_ports: list[int]) -> None:
     """The second one that wants it is named."""
     ports = dict(zip(VARIABLES, free_ports, strict=True))

@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import DRAW, NOON, Sale, crowd, entropy
 from waitroom import beacon, draw
-from waitroom.errors import BeaconInvalid, BeaconNotAwaited, NotOpen
+from waitroom.answers import Entered
+from waitroom.errors import BeaconInvalid, BeaconNotAwaited, NotOpen, Spent
 from waitroom.events import Drawn, PhaseChanged
 from waitroom.line import WaitingRoom
 from waitroom.presale import Commitment, commit
@@ -352,3 +353,33 @@ async def test_a_roll_that_has_lost_a_leaf_has_no_path(sale: Sale) -> None:
     assert await waiting.audit_path(1) is None
     other = await sale.gate(opens_in=OPENS_IN)
     assert await other.audit_path(1) is None
+
+
+@pytest.mark.parametrize("identity", ["mi-fan", ""])
+async def test_leaving_and_joining_again_makes_no_second_lot(sale: Sale, identity: str) -> None:
+    """Before the draw whoever left gets the same ticket back, an identity by itself, a browser by what it holds."""
+    waiting = await sale.gate(opens_in=OPENS_IN, identity=bool(identity))
+    first = (await waiting.join(entropy(1), identity)).ticket
+    for attempt in range(3):
+        await waiting.leave_line(first)
+        again = await waiting.join(entropy(2 + attempt), identity, None if identity else first)
+        assert (again.ticket, again.new) == (first, False)
+    await sale.later(waiting, CLOSES_MS)
+    await waiting.advance_draw()
+    assert waiting.line.presale_size == 1
+    await sale.later(waiting, 5_000)
+    await waiting.tick(force=True)
+    assert isinstance(await waiting.knock(first), Entered)
+
+
+async def test_a_ticket_given_back_stays_so_once_the_list_is_fixed(sale: Sale) -> None:
+    """Then a new ticket's place is behind everyone, and the old one's lot is nobody's."""
+    waiting = await sale.gate(opens_in=OPENS_IN, identity=True)
+    first = (await waiting.join(entropy(1), "mi-fan")).ticket
+    await waiting.leave_line(first)
+    await sale.later(waiting, CLOSES_MS)
+    again = await waiting.join(entropy(2), "mi-fan")
+    assert (again.ticket.number, again.new) == (1, True)
+    await waiting.advance_draw()
+    with pytest.raises(Spent):
+        await waiting.knock(first)

@@ -60,6 +60,7 @@ async def test_the_document_says_what_the_page_needs(sale: Sale) -> None:
         "sign_in": "/account/sign-in",
         "notice": "Grüße",
         "reason": "",
+        "shop_trouble": False,
         "store_away": False,
         "poll": {"near_s": 2, "far_s": 20},
     }

@@ -1,8 +1,8 @@
 """Whatever shoppers, gates and an operator do in any order, the scripts answer as the model does.
 
 Hypothesis makes up sales: joins with and without identity, repeats, knocks, departures, activity, changes of pace,
-pauses, stock, jumps of time, gates that restart, and a store that loses its last writes. After each step every
-key of the line is compared with `waitroom.model.Model`, and the invariants of the design are checked.
+pauses, stock, a shop in trouble, jumps of time, gates that restart, and a store that loses its last writes. After each
+step every key of the line is compared with `waitroom.model.Model`, and the invariants of the design are checked.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from tests.conftest import NOON
 from tests.waitroom.shadow import Entries, Shadow, Snapshot
 from waitroom import model as pure
 from waitroom.errors import Conflict, StoreAway
-from waitroom.pace import interval
+from waitroom.pace import CLOCK_FELL_MS, interval
 from waitroom.room import HOLDS, Hold, Phase
 
 VISIT = 60_000
@@ -41,7 +41,9 @@ steps = st.sampled_from(
     [250, 1, 100, 700, 700, 1000, 1000, 1000, 1500, 2000, 3000, 5000, 7000, 20_000, VISIT, 130_000]
 )
 # Most of the time the sale should go on.
-holds = st.sampled_from([Hold.PAUSE, Hold.RESUME, Hold.RESUME, Hold.SOLD_OUT, Hold.RESTOCK, Hold.RESTOCK])
+holds = st.sampled_from(
+    [Hold.PAUSE, *[Hold.RESUME] * 2, Hold.SOLD_OUT, *[Hold.RESTOCK] * 2, Hold.TRUST, *[Hold.WATCH] * 2]
+)
 stocks = st.sampled_from([(3, 1), (0, 2), (5, 0), (4, 1), (2, 2), (1, 1), (0, 0)])
 
 
@@ -84,7 +86,7 @@ class AnySale(Shadow):
         }
         self.gates = [self.run(self.sale.gate(**self.options)) for _ in range(2)]
         self.drawn = not presale
-        self.model = pure.Model(self.gates[0].room.pace, once=once)
+        self.model = pure.Model(self.gates[0].room.pace, once=once, presale=presale)
         self.call(forced=False)
         self.entries = Entries(Fraction(NOON), Fraction(interval(rate)), burst)
         self.crowd(0, tickets)
@@ -113,6 +115,12 @@ class AnySale(Shadow):
         """A gate whose clock is behind, or one whose clock was ahead."""
         self.clock.advance(-ms)
         self.tick(self.gates[gate])
+
+    @precondition(lambda self: self.clock.at_ms > NOON + 2 * VISIT)
+    @rule(ms=st.integers(CLOCK_FELL_MS + 1, 2 * VISIT - 1000 * PRESALE_S), gate=gates)
+    def clock_is_set_back(self, ms: int, gate: int) -> None:
+        """The store's clock, and every gate's with it."""
+        self.clock_falls_back(ms, gate)
 
     @rule(gate=gates, size=st.integers(1, 8))
     def crowd(self, gate: int, size: int) -> None:
@@ -196,6 +204,7 @@ class AnySale(Shadow):
         room = self.gates[gate]
         if done:
             self.model.leave(granted.place)
+            self.left.add(granted.place)
             self.run(room.leave_shop(granted))
             assert not room.visits.admits(granted) or granted.place not in self.model.visits
         else:
@@ -216,11 +225,30 @@ class AnySale(Shadow):
         else:
             assert isinstance(answer, Conflict)
 
-    @precondition(lambda self: self.steps > 40)
+    @rule(gate=gates, waits=st.tuples(st.sampled_from([0, 250, 4999]), st.sampled_from([0, 5000, 5001])))
+    def shop_is_in_trouble(self, gate: int, waits: tuple[int, int]) -> None:
+        """A gate says so, and again a while later; then it may be over."""
+        room = self.gates[gate]
+        for ms in waits:
+            self.heal(room)
+            before = self.model.trouble_since
+            self.model.trouble(self.clock.at_ms)
+            if before != self.model.trouble_since:
+                self.call(forced=False)
+            self.run(room.tell_trouble())
+            self.time_passes(ms, gate)
+
+    @precondition(lambda self: self.steps > 30)
     @rule(gate=gates)
     def close(self, gate: int) -> None:
         """The end of the sale."""
         self.hold(gate, Hold.CLOSE)
+
+    @precondition(lambda self: self.model.closed)
+    @rule(gate=gates)
+    def reopen(self, gate: int) -> None:
+        """Not quite yet: it goes on where it was closed."""
+        self.hold(gate, Hold.REOPEN)
 
     @rule(gate=gates, rate=rates, capacity=capacities, burst=bursts)
     def tune(self, gate: int, rate: float, capacity: int | None, burst: int) -> None:
@@ -279,8 +307,8 @@ class AnySale(Shadow):
         self.redis.hset(self.gates[0].keys.line, "run", "the one before")
         self.model, self.drawn = deepcopy(snapshot.model), snapshot.drawn
         self.entered = set(snapshot.entered)
-        pace = self.model.pace
-        self.entries = Entries(Fraction(self.clock.at_ms), Fraction(interval(pace.rate)), pace.burst)
+        self.left |= {each.granted.place for each in self.shoppers if each.granted}
+        self.count_entries_anew()
         held_back = self.run(self.attempt(self.gates[gate].join(b"\xff" * 32)))
         assert isinstance(held_back, StoreAway)
         self.hold_until = self.clock.at_ms + 1000

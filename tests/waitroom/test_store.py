@@ -1,5 +1,6 @@
 """The store's client: what it runs, what it refuses, and what it says when the server is away."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing
@@ -17,7 +18,7 @@ from waitroom.clock import Clock, ManualClock
 from waitroom.embedded import Store as Server
 from waitroom.embedded import running_store
 from waitroom.errors import StoreAway, StoreUnfit
-from waitroom.events import ScriptRan, StoreFound, StoreLost
+from waitroom.events import ScriptRan, StoreBack, StoreLost
 from waitroom.room import Phase
 from waitroom.store import Store, Unfounded
 
@@ -77,6 +78,32 @@ async def test_a_mistake_of_our_own_is_no_absence_of_the_store(sale: Sale) -> No
     sale.redis.set("waitroom:{mi-launch}:line", "no hash")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         await sale.store.run("units", ["waitroom:{mi-launch}:line", "s", "l"], [NOON, 1, 0])
+
+
+# ---- Connections
+
+
+async def test_a_connection_that_died_idle_is_replaced_at_once(frail: Sale, admin: Redis) -> None:
+    """A firewall may cut what lies idle; the next call opens another and nobody notices."""
+    waiting = await frail.gate()
+    for _ in range(3):
+        admin.client_kill_filter(_type="normal", skipme=True)
+        assert (await waiting.join(entropy(1))).ticket.number == 0
+
+
+async def test_a_call_is_tried_twice_and_no_more(clock: ManualClock, tmp_path: Path) -> None:
+    """Whoever asks knows what else to do meanwhile: a store that cuts each connection is away."""
+    cuts: list[None] = []
+
+    async def cut(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cuts.append(None)
+        writer.close()
+
+    server = await asyncio.start_unix_server(cut, tmp_path / "sock")
+    async with server, aclosing(Store(f"unix://{tmp_path}/sock", clock)) as store:
+        with pytest.raises(StoreAway, match="the store does not answer"):
+            await store.run("units", ["line", "settings", "log"], [NOON, 1, 0])
+    assert len(cuts) == 2
 
 
 # ---- A server that may be used
@@ -199,7 +226,7 @@ async def test_a_killed_store_is_missed_and_found_again(frail: Sale, server: Ser
         await waiting.join(entropy(9))
     await waiting.tick()
     assert not waiting.store_away
-    assert len(frail.told(StoreFound)) == 1
+    assert len(frail.told(StoreBack)) == 1
     assert (waiting.line.issued, waiting.line.called) == (3, called)
     frail.clock.advance(999)
     with pytest.raises(StoreAway, match="tickets are issued again in 1 ms"):

@@ -89,7 +89,10 @@ def test_a_sign_in_link_is_the_operators_and_its_time_is_short() -> None:
     [
         ("scheduled", 90_000, "not open yet; the sale opens at"),
         ("presale", 60, "the presale is open; the sale opens at"),
-        ("presale", 60, "in 0:01:00"),
+        ("presale", 59, "in 59 s\n"),
+        ("presale", 60, "in 1 min 0 s\n"),
+        ("scheduled", 12_000, "in 3 h 20 min\n"),
+        ("scheduled", 187_260, "in 2 d 4 h\n"),
         ("drawing", 2, "the draw is under way; the sale opens at"),
         ("open", -1, "the sale is open\n"),
         ("paused", -60, "the sale is paused\n"),

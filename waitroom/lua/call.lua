@@ -7,24 +7,35 @@
 -- coming: place called within the lead that has not knocked yet -> when it was called
 -- ended:  place whose visit ended before its pass does -> when it ended, so that gates refuse the pass
 
-local LEAD_MS, SPACING_MS = 6000, 200
+local SPACING_MS = 200
 local LEAST_SHOW_RATE, MOST_CALLED = 0.02, 2000
 local FLOW_HALF_LIFE_MS, MOST_FLOW_MS = 120000, 1000
 
 if line.run ~= run() then
   set('run', run())
-  set('hold_until', now + 1000)
+  set('hold_until', now + HEAL_MS)
 end
 heal(KEYS[3], KEYS[10], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
 
--- Drops what is over and counts it, in counts that forget; a pause keeps those who are coming as they are.
+-- After the clock was set back no date may lie far ahead, or the door would stand still until then.
+local function follow_clock()
+  local fell = count('last_call') - now
+  if fell <= CLOCK_FELL_MS then return end
+  set('tat', text(count('tat') - fell))
+  set('last_call', now)
+  set('decayed_at', now)
+  date_anew(KEYS[4], KEYS[6])
+end
+
+-- Drops what is over and counts it, in counts that forget; a door that stands still keeps those who are coming.
 local function tidy()
-  local over = redis.call('ZRANGE', KEYS[7], '-inf', now, 'BYSCORE')
+  local visit_time = now - trouble_ms()
+  local over = redis.call('ZRANGE', KEYS[7], '-inf', visit_time, 'BYSCORE')
   for _, place in ipairs(over) do redis.call('ZREM', KEYS[8], place) end
-  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now)
-  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - longest_visit_ms())
+  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', visit_time)
+  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', visit_time - longest_visit_ms())
   drop_stale_knocks(KEYS[5], KEYS[6])
-  local late = line.paused_at and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
+  local late = stands_still() and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
   local kept = 2 ^ (-math.max(0, now - count('decayed_at')) / HALF_LIFE_MS)
   local counts = {
     shown = count('shown') * kept,
@@ -73,6 +84,11 @@ local function measure(elapsed, n)
   set('entered', text(count('entered') * kept))
 end
 
+follow_clock()
+if trouble_is_over() then
+  end_trouble(KEYS[10])
+  date_anew(KEYS[4], KEYS[6])
+end
 tidy()
 record_phase(phase())
 local elapsed = now - count('last_call')

@@ -7,6 +7,6 @@
 
 if line.presale_size then return tonumber(line.presale_size) end
 if not settings.presale_closes_at or now < tonumber(settings.presale_closes_at) then return -1 end
-if line.run ~= run() or now < count('hold_until') then return -1 end
+if line.run ~= run() or healing_ms() > 0 then return -1 end
 freeze(KEYS[3], KEYS[4])
 return tonumber(line.presale_size)

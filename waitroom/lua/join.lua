@@ -11,8 +11,8 @@
 
 local RETRY_MS = 120000
 
-if line.run ~= run() then return { 'hold', 1000 } end
-if now < count('hold_until') then return { 'hold', count('hold_until') - now } end
+if line.run ~= run() then return { 'hold', HEAL_MS } end
+if healing_ms() > 0 then return { 'hold', healing_ms() } end
 heal(KEYS[3], KEYS[7], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
 local stage = phase()
 local joinable = stage == 'presale' or stage == 'drawing' or stage == 'open' or stage == 'paused'
@@ -21,15 +21,19 @@ local on_roll = stage == 'presale' and not line.presale_size
 
 local function parse(record) return string.match(record, '^(%d+):(%x+):?(%d*)$') end
 
--- Whether a ticket has done its work: it has entered or left the line, and no visit of it lasts.
+local function is_spent(number) return redis.call('GETBIT', KEYS[5], number) == 1 end
+
+-- Whether a ticket has done its work: it has entered or left the line, and no visit of it lasts. Before the draw none
+-- has: whoever left and joins again gets the same lot, not one more.
 local function over(record)
   local number, _, place = parse(record)
-  if redis.call('GETBIT', KEYS[5], number) == 0 then return false end
-  return not (place ~= '' and tonumber(redis.call('ZSCORE', KEYS[6], place) or 0) > now)
+  if on_roll or not is_spent(number) then return false end
+  return not (place ~= '' and tonumber(redis.call('ZSCORE', KEYS[6], place) or 0) > now - trouble_ms())
 end
 
 local function same(code, record)
   local number, id = parse(record)
+  if on_roll and is_spent(number) then redis.call('SETBIT', KEYS[5], number, 0) end
   return { code, tonumber(number), id }
 end
 

@@ -4,6 +4,8 @@
 --                   arrival time, ms); shown, lapsed, left (counts decayed since decayed_at); last_call; moving (ms),
 --                   moved, entered (decayed while the line moves); entries (all so far); paused_at, reason, sold_out,
 --                   closed; units_left, units_held, units_taken; run, hold_until (healing);
+--                   trouble_since, trouble_until (ms, while the shop is in trouble), trouble_ms (all of it before),
+--                   trusted (the operator lets the door go on regardless);
 --                   recorded (the phase that the log told last); seal, sealed_to, sealed_at (the log's last seal)
 -- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
 --                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms,
@@ -35,6 +37,9 @@ local function unset(field)
   redis.call('HDEL', KEYS[1], field)
 end
 
+-- Whether the door keeps its order, and nobody is called or enters: the operator has paused it, or the shop is in trouble.
+local function stands_still() return line.paused_at or line.trouble_since end
+
 -- The same function as waitroom.room.phase.
 local function phase()
   local opens_at, closes_at = tonumber(settings.opens_at), tonumber(settings.closes_at)
@@ -48,7 +53,32 @@ local function phase()
   elseif now < opens_at then
     return 'scheduled'
   end
-  return line.paused_at and 'paused' or 'open'
+  return stands_still() and 'paused' or 'open'
+end
+
+-- For how long the shop has been in trouble so far. The time of visits stands still meanwhile: the sets `visits` and
+-- `entered` hold instants of that time, which is now - trouble_ms().
+local function trouble_ms()
+  if not line.trouble_since then return count('trouble_ms') end
+  return count('trouble_ms') + math.max(0, math.min(now, count('trouble_until')) - line.trouble_since)
+end
+
+-- The clocks of gates differ by less; one that falls back by more was set back.
+local CLOCK_FELL_MS = 5000
+
+-- Whether no gate has told of the trouble for so long, by a clock that may have been set back since.
+local TROUBLE_MS = 5000
+local function trouble_is_over()
+  local left = count('trouble_until') - now
+  return line.trouble_since and (left <= 0 or left > TROUBLE_MS + CLOCK_FELL_MS)
+end
+
+-- Closes a trouble that no gate has told of lately.
+local function end_trouble(log)
+  set('trouble_ms', trouble_ms())
+  redis.call('XADD', log, '*', 'kind', 'recovered', 'at', now, 'from', line.trouble_since, 'to', line.trouble_until)
+  unset('trouble_since')
+  unset('trouble_until')
 end
 
 -- The identity of the server process: another one after a restart or a failover.
@@ -80,12 +110,27 @@ local function heal(roll, log, issued, called, presale_size)
     'size', line.presale_size or '')
 end
 
--- Drops knocks that no longer count; a pause keeps the door as it is.
+-- For how long no numbers are given out yet, ms: all gates heal the counters of a store that has just started. A clock
+-- that was set back since does not prolong it.
+local HEAL_MS = 1000
+local function healing_ms()
+  local left = count('hold_until') - now
+  return left > 0 and left <= HEAL_MS + CLOCK_FELL_MS and left or 0
+end
+
+-- Drops knocks that no longer count; a door that stands still stays as it is.
 local function drop_stale_knocks(door, knocks)
-  if line.paused_at then return end
+  if stands_still() then return end
   local stale = redis.call('ZRANGE', knocks, '-inf', now, 'BYSCORE')
   for _, place in ipairs(stale) do redis.call('ZREM', door, place) end
   if #stale > 0 then redis.call('ZREMRANGEBYSCORE', knocks, '-inf', now) end
+end
+
+-- Whoever was at the door or on the way when it stood still, or the clock fell back, has the lead time, from now, to show again.
+local LEAD_MS = 6000
+local function date_anew(coming, knocks)
+  for _, place in ipairs(redis.call('ZRANGE', coming, 0, -1)) do redis.call('ZADD', coming, now, place) end
+  for _, place in ipairs(redis.call('ZRANGE', knocks, 0, -1)) do redis.call('ZADD', knocks, now + LEAD_MS, place) end
 end
 
 -- Milliseconds between entries, in whole 1/1024 ms: such numbers add up without rounding (waitroom.pace).

@@ -46,7 +46,7 @@ class Progress:
         gone = sum(story.end is not None for story in stories)
         self._bar.update(self._task, description=text, completed=gone)
         if not self._console.is_terminal and now >= self._next_line_at:
-            self._console.print(f"{text} | {gone} gone", highlight=False)
+            self._console.print(f"{text} | {gone} gone", highlight=False, soft_wrap=True)
             self._next_line_at = now + LINE_EVERY_MS
 
 

@@ -31,7 +31,9 @@ def report(console: Console, evidence: Evidence, findings: Sequence[Finding]) ->
 
 
 def _promises(findings: Sequence[Finding]) -> Table:
-    table = Table("promise", "seen", "", title="What the shoppers saw", title_justify="left")
+    table = Table(
+        "promise", "seen, of what is allowed", "", title="What the shoppers saw", title_justify="left"
+    )
     for finding in findings:
         kept = Text("kept", style="green") if finding.holds else Text("BROKEN", style="bold red")
         table.add_row(finding.promise, finding.seen, kept)

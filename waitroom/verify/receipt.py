@@ -85,7 +85,7 @@ def explain(sale: Sale, number: int) -> Iterator[Finding]:
     )
     entries = [each for each in sale.told("enter") if int(each["place"]) == place]
     yield noted(RECEIPT, f"entered at {_moment(entries[0]['enter_at'])}" if entries else "did not enter")
-    for kind in ("pause", "resume", "sold_out", "restock", "close"):
+    for kind in ("pause", "resume", "sold_out", "restock", "close", "reopen"):
         for each in sale.told(kind):
             reason = f": {each['reason']}" if each.get("reason") else ""
             yield noted(RECEIPT, f"{kind.replace('_', ' ')} at {_moment(each['at'])}{reason}")

@@ -1,6 +1,7 @@
 // The console of one room: reads its figures every two seconds, sends changes through the operator's API.
 
 const POLL_MS = 2000;
+const ANSWER_MS = 10_000;
 const AUDIT_ROWS = 10;
 const PACE = ["rate", "capacity", "burst", "visit_seconds", "visit_longest_seconds"];
 
@@ -24,6 +25,16 @@ const HOLDS = {
     title: "Resume?", act: "Resume",
     text: "Calls and entries go on where they stopped.", hint: "Optional, and public: it stands in the sale's record.",
   },
+  trust: {
+    title: "Go on when the shop is in trouble?", act: "Go on regardless",
+    text: "The gate goes on calling and letting in although the shop looks slow or failing to it, and extends no visits. A pause that is on now ends within five seconds.",
+    hint: "Optional, and public: it stands in the sale's record.",
+  },
+  watch: {
+    title: "Pause when the shop is in trouble?", act: "Watch the shop",
+    text: "When the shop is slow or failing, calls and entries stop by themselves until it has recovered, and visits are extended.",
+    hint: "Optional, and public: it stands in the sale's record.",
+  },
   sold_out: {
     title: "Mark the room sold out?", act: "Mark sold out",
     text: "No more tickets are issued and nobody else enters. Everyone who waits is told at once. A restock takes it back.",
@@ -35,8 +46,13 @@ const HOLDS = {
     hint: "Optional, and public: it stands in the sale's record.",
   },
   close: {
-    title: "Close the room for good?", act: "Close for good", danger: true,
-    text: "The sale ends now for everyone who waits. This cannot be undone: a closed room never opens again.",
+    title: "Close the room?", act: "Close the room", danger: true,
+    text: "The sale ends now for everyone who waits, and they are told so. Many will leave for good, though you can reopen the room.",
+    hint: "Needed, and public: it stands in the sale's record.",
+  },
+  reopen: {
+    title: "Reopen the room?", act: "Reopen", danger: true,
+    text: "The sale goes on where it was closed: everyone who is still there has the same place.",
     hint: "Needed, and public: it stands in the sale's record.",
   },
 };
@@ -102,6 +118,8 @@ function show(room) {
   const early = line.paused_at !== null && room.phase !== "paused" && room.holds.includes("resume");
   const paused = early ? "The room is paused: it will not let anyone in when it opens." : "Paused.";
   say("paused", line.paused_at !== null && room.holds.includes("resume") ? `${paused} ${line.reason && `Reason: ${line.reason}`}` : "");
+  const asked = line.trusted ? " You have asked to go on regardless." : "";
+  say("shop-trouble", line.trouble_since === null ? "" : `The shop is slow or failing since ${clock.format(line.trouble_since)}. Nobody is called or enters until it has recovered, and visits are extended.${asked}`);
   say("trouble", room.store_away ? "The store does not answer. These are the last figures; nobody joins or enters until it is back." : "");
   for (const item of document.querySelectorAll("[data-hold]")) {
     item.hidden = !room.holds.includes(item.dataset.hold);
@@ -195,10 +213,19 @@ function moved(is) {
   say("pace-moved", is ? "Somebody changed the pace while you were typing. Look at the current one before you change it again." : "");
 }
 
+const fading = {};
+
+/** Say what came of an order: what went well for a while, a refusal until the next order. */
 function answer(id, text, bad = false) {
+  clearTimeout(fading[id]);
   byId(id).textContent = text;
+  if (text && !bad) {
+    fading[id] = setTimeout(answer, ANSWER_MS, id, "");
+  }
   byId(id).classList.toggle("bad", bad);
-  byId(id).scrollIntoView({ block: "nearest" });
+  if (text) {
+    byId(id).scrollIntoView({ block: "nearest" });
+  }
 }
 
 form.addEventListener("submit", async (event) => {

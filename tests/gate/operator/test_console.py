@@ -76,6 +76,16 @@ async def test_the_pace_is_changed_in_the_form(desk: Desk, page: Page) -> None:
     )
 
 
+async def test_what_went_well_is_said_for_a_while(page: Page) -> None:
+    """Minutes later it would be taken for news."""
+    await page.clock.install()
+    await page.get_by_label("Rate", exact=True).fill("90")
+    await page.get_by_role("button", name="Change the pace").click()
+    await expect(page.locator("#pace-answer")).to_have_text("The pace is changed.")
+    await page.clock.fast_forward(10_000)
+    await expect(page.locator("#pace-answer")).to_have_text("")
+
+
 async def test_two_operators_do_not_overwrite_each_other(desk: Desk, page: Page) -> None:
     """Whoever types while somebody else changes the pace is told, keeps the typed text, and can take over theirs."""
     await page.get_by_label("Burst").fill("9")
@@ -108,16 +118,19 @@ async def test_the_door_is_paused_and_resumed(desk: Desk, page: Page) -> None:
     await expect(page.locator("#phase")).to_have_text("Open")
 
 
-async def test_closing_needs_a_reason(desk: Desk, page: Page) -> None:
-    """The one hold that cannot be undone is not done by a stray key."""
+async def test_closing_needs_a_reason(page: Page) -> None:
+    """What many would take for the end is not done by a stray key; it can be taken back, with a reason as well."""
     await page.get_by_role("button", name="Close…").click()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_be_visible()
     await page.locator("#hold-reason").fill("the sale is over")
-    await page.get_by_role("button", name="Close for good").click()
+    await page.get_by_role("button", name="Close the room").click()
     await expect(page.locator("#phase")).to_have_text("Closed")
-    await expect(page.locator("#no-holds")).to_be_visible()
-    assert desk.gate.rooms["mi-launch"].waiting.line.closed
+    await page.get_by_role("button", name="Reopen…").click()
+    await page.locator("#hold-reason").fill("not quite yet")
+    await page.get_by_role("button", name="Reopen", exact=True).click()
+    await expect(page.locator("#phase")).to_have_text("Open")
+    await expect(page.locator("#audit")).to_contain_text("not quite yet")
 
 
 async def test_a_hold_that_came_too_late_is_explained(desk: Desk, page: Page) -> None:

@@ -37,6 +37,8 @@ async def test_a_link_signs_in_once(desk: Desk) -> None:
     again = await desk.send("POST", "/sign-in", data={"code": desk.link()})
     assert (again.status, "This link was used before" in again.text) == (401, True)
     assert "Set-Cookie" not in again.headers
+    shown = await desk.send("GET", f"/sign-in?code={desk.link()}")
+    assert (shown.status, "This link was used before" in shown.text) == (401, True), "before a name is typed"
     script = await desk.send("POST", "/sign-in", json={"code": desk.link()})
     assert (script.status, script.document["type"]) == (401, "/waitroom/problems/token-invalid")
 
