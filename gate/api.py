@@ -15,6 +15,7 @@ from gate.page import render_page
 from gate.paths import safe_next
 from gate.plain_pages import PlainPages
 from gate.proof import BRIEFLY, ProofApi
+from gate.work_api import WorkApi
 from waitroom.answers import AtDoor, Position
 from waitroom.room import Phase
 from waitroom.tickets import Ticket, pass_cookie, ticket_cookie
@@ -29,9 +30,11 @@ class RoomApi:
         self._gate = gate
         self._room = room
         look = gate.looks[room.name]
-        self._pages = {each: render_page(room.waiting.room, each, look) for each in look.languages}
+        friction = gate.settings.rooms[room.name].friction
+        self._pages = {each: render_page(room.waiting.room, each, look, friction) for each in look.languages}
         self._plain = PlainPages(gate, room)
         self._proof = ProofApi(gate, room)
+        self._work = WorkApi(gate, room)
 
     def add_routes(self, app: web.Application) -> None:
         """Put the room's addresses into an application."""
@@ -42,6 +45,7 @@ class RoomApi:
             "ticket": ("/ticket", {"GET": self.ticket, "POST": self.join, "DELETE": self.leave_line}),
             "pass": ("/pass", {"POST": self.knock, "DELETE": self.leave_shop}),
             **self._proof.addresses,
+            **self._work.addresses,
         }
         for route, (path, methods) in addresses.items():
             app.router.add_route("*", base + path, self._gate.endpoint(route, methods))
@@ -73,9 +77,12 @@ class RoomApi:
         """Take a ticket."""
         if is_form(request):
             return await self._plain.join(request)
-        entropy = entropy_in(await read_json(request))
+        body = await read_json(request)
+        entropy = entropy_in(body)
         identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
         held = shopper.find_ticket(self._gate, request, self._room.name)
+        if self._room.friction is not None:
+            await self._room.friction.admit(request, entropy, identity, body.get("work"))
         joined = await self._room.waiting.join(entropy, identity, held)
         token, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
         document = self._describe(joined.ticket, self._room.waiting.position(joined.ticket))

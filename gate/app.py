@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from gate.api import RoomApi
 from gate.bodies import MOST_BYTES
 from gate.door import Door
+from gate.friction import Friction
 from gate.gate import GATE, Gate, LiveRoom
 from gate.logs import log_events
 from gate.look import Look
@@ -62,7 +63,25 @@ async def open_gate(settings: Settings, *, clock: Clock, registry: CollectorRegi
         rooms[name] = LiveRoom(waiting, clock)
         await rooms[name].tick()
         await rooms[name].advance_draw()
-    return Gate(settings, clock, store, tokens, rooms, registry, look, looks)
+    gate = Gate(settings, clock, store, tokens, rooms, registry, look, looks)
+    for name, room in rooms.items():
+        room.friction = _friction(gate, name)
+    return gate
+
+
+def _friction(gate: Gate, room: str) -> Friction | None:
+    """What a room asks of whoever joins; None: nothing."""
+    asked = gate.settings.rooms[room].friction
+    if not asked.asks:
+        return None
+    return Friction(
+        room,
+        asked,
+        tokens=gate.tokens,
+        clock=gate.clock,
+        trusted=gate.settings.trusted_proxies,
+        refused=partial(gate.metrics.refused, room),
+    )
 
 
 def build_public_app(gate: Gate) -> web.Application:

@@ -105,7 +105,8 @@ class Door:
             return await self._let_through(request, target, room, granted, set_cookies=[])
         if not problems.wants_page(request):
             raise problems.NoPass(f"/waitroom/{room.name}")
-        if request.method == hdrs.METH_GET and room.waiting.nobody_waits:
+        # A room that asks something of whoever joins asks it on the waiting page.
+        if request.method == hdrs.METH_GET and room.waiting.nobody_waits and room.friction is None:
             with suppress(Refused, StoreAway):
                 return await self._straight_in(request, target, room)
         return self._to_waiting_page(target, room, [])

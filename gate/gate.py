@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 
 from gate import problems
+from gate.friction import Friction
 from gate.http_metrics import HttpMetrics
 from gate.look import Look
 from waitroom.answers import Position
@@ -27,10 +28,14 @@ FRESH_MS = 1000  # the state document is built once a second
 
 
 class LiveRoom:
-    """A waiting room, its state document and the flow of its line, as this gate serves them."""
+    """A waiting room, its state document and the flow of its line, as this gate serves them.
+
+    ``friction`` is what it asks of whoever joins; None: nothing.
+    """
 
     def __init__(self, waiting_room: WaitingRoom, clock: Clock) -> None:
         self.waiting = waiting_room
+        self.friction: Friction | None = None
         self._clock = clock
         self.state = self._build()
 

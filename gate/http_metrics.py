@@ -25,6 +25,7 @@ class HttpMetrics(Collector):
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_SECONDS) + 1))
         self._seconds: dict[str, float] = defaultdict(float)
         self._shop: dict[tuple[str, str], int] = defaultdict(int)
+        self._refused: dict[tuple[str, str], int] = defaultdict(int)
         registry.register(self)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -36,6 +37,10 @@ class HttpMetrics(Collector):
     def shop_answered(self, room: str, result: str) -> None:
         """Count one of the shop's answers to a room's visitors."""
         self._shop[room, result] += 1
+
+    def refused(self, room: str, reason: str) -> None:
+        """Count one join that a room's friction refused."""
+        self._refused[room, reason] += 1
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """The counts so far, as Prometheus reads them."""
@@ -57,3 +62,9 @@ class HttpMetrics(Collector):
         for (room, result), count in self._shop.items():
             shop.add_metric((room, result), count)
         yield shop
+        refused = CounterMetricFamily(
+            "gate_refused_joins", "Joins refused by what a room asks of programs.", labels=("room", "reason")
+        )
+        for labels, count in self._refused.items():
+            refused.add_metric(labels, count)
+        yield refused

@@ -10,6 +10,7 @@ from typing import Final
 from gate.look import Look, our_look
 from gate.sources import read_script
 from waitroom.errors import BadSettings
+from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Room
 
 MOST_BYTES: Final = 13_700
@@ -32,13 +33,17 @@ class Page:
     headers: Mapping[str, str]
 
 
-def render_page(room: Room, language: str = "en", look: Look | None = None) -> Page:
+def render_page(
+    room: Room, language: str = "en", look: Look | None = None, friction: FrictionSettings = NO_FRICTION
+) -> Page:
     """The waiting page of a room, ready to send; the query string is read by the page itself.
+
+    It holds what it needs for the room's ``friction``, and no more.
 
     Raises:
         BadSettings: what the operator has added makes it too heavy.
     """
-    look, script = look or our_look(), read_script()
+    look, script = look or our_look(), read_script(work=friction.work > 0)
     html = (
         look.environment(language)
         .get_template("queue/waiting.html")
@@ -49,6 +54,7 @@ def render_page(room: Room, language: str = "en", look: Look | None = None) -> P
             here="?",
             face="loading",
             script=script,
+            friction=friction,
         )
     )
     body = html.encode()
@@ -61,7 +67,7 @@ def render_page(room: Room, language: str = "en", look: Look | None = None) -> P
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
     headers = {
         **SECURE_HEADERS,
-        "Content-Security-Policy": content_security_policy(look.style, script),
+        "Content-Security-Policy": content_security_policy(look.style, script, worker=friction.work > 0),
         "Content-Language": language,
         "Cache-Control": "public, max-age=60",
         "Vary": "Accept-Encoding, Accept-Language",
@@ -70,12 +76,13 @@ def render_page(room: Room, language: str = "en", look: Look | None = None) -> P
     return Page(body, packed, etag, headers)
 
 
-def content_security_policy(style: str, script: str = "") -> str:
-    """A policy that allows this style, this script and requests to this site, and nothing else."""
+def content_security_policy(style: str, script: str = "", *, worker: bool = False) -> str:
+    """A policy that allows this style, this script, our worker and requests to this site, and nothing else."""
     allowed = {
         "default-src": "'none'",
         "style-src": _digest(style),
         **({"script-src": _digest(script)} if script else {}),
+        **({"worker-src": "'self'"} if worker else {}),
         "img-src": "data:",
         "connect-src": "'self'",
         "form-action": "'self'",

@@ -19,16 +19,20 @@ from babel.units import format_unit
 from gate.look import Look, our_look
 from gate.page import SECURE_HEADERS, content_security_policy
 from waitroom.answers import AtDoor, Entered, Position
+from waitroom.friction import FrictionSettings
 from waitroom.languages import ENGLISH, Reader
 from waitroom.room import Line, Phase, Room, phase
 
-Hurdle = Literal["signin", "spent", "once", "left"]
-"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, or having left."""
+Hurdle = Literal["signin", "spent", "once", "left", "unable", "crowded"]
+"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left, a browser that
+cannot do the work asked for, or many others in the same network."""
 
 _LINE = frozenset({"waiting", "unknown", "held", "paused", "trouble"})
 _SAFE = _LINE | {"presale", "drawing", "placed"}
 _SLIM, _GOOD = 0.05, 0.95
 _NEAR_S, _FAR_S, _STILL_S = 5, 15, 60
+_ANY_FRICTION = FrictionSettings(work=1)
+"""What texts such a page may need; unlike those of the page with scripts, they weigh nothing if they do not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Scene:
         chance: how likely it is, from 0 to 1, that a unit is left at this shopper's turn; None: not known.
         answer: what a knock was just answered with.
         location: where a shopper who is let in goes.
+        joins_at: when this shopper joins, who waits instead of the work that the room asks for (epoch ms).
         base: the room's address, if it is not the usual one.
     """
 
@@ -56,6 +61,7 @@ class Scene:
     location: str = "/"
     hurdle: Hurdle | None = None
     store_away: bool = False
+    joins_at: int | None = None
     reader: Reader = ENGLISH
     base: str = ""
     look: Look = field(default_factory=our_look)
@@ -97,6 +103,7 @@ def render_plain(scene: Scene) -> str:
         title=look.title(language, scene.room.title),
         own=look.own(language),
         here=f"{scene.address}&",
+        friction=_ANY_FRICTION,
         face=face,
         refresh=refresh,
         values={
@@ -124,8 +131,8 @@ def _face(scene: Scene) -> str:
         return scene.hurdle
     if now is Phase.SCHEDULED:
         return now
-    if scene.position is None:
-        return "join"
+    if scene.position is None or scene.joins_at is not None:
+        return "join" if scene.joins_at is None else "holding"
     return _face_in_line(now, scene, scene.position)
 
 
@@ -151,6 +158,10 @@ def _refresh(face: str, scene: Scene) -> tuple[int, str]:
         return max(0, math.ceil((scene.answer.enter_at - scene.now_ms) / 1000)), scene.location
     if isinstance(scene.answer, AtDoor):
         return max(1, math.ceil((scene.answer.knock_again_at - scene.now_ms) / 1000)), scene.address
+    if face == "holding":
+        return max(1, math.ceil(((scene.joins_at or 0) - scene.now_ms) / 1000)), scene.address
+    if face == "crowded":
+        return _FAR_S, scene.address
     if face not in {*_SAFE, "called", "scheduled"}:
         return _STILL_S, scene.address
     near = face in {"drawing", "called"} or (scene.ahead is not None and scene.ahead < 30)
@@ -173,9 +184,10 @@ def _time(at_ms: int, scene: Scene) -> str:
 
 
 def _countdown(face: str, scene: Scene) -> str:
-    """The time left until the next change of phase, as 04:12 or 1:04:12, on the faces that wait for one."""
-    left = math.ceil((_next_change(scene) - scene.now_ms) / 1000)
-    if face not in {"scheduled", "presale"} or left <= 0:
+    """The time left until the next change, as 04:12 or 1:04:12, on the faces that wait for one."""
+    until = scene.joins_at if scene.joins_at is not None and face == "holding" else _next_change(scene)
+    left = math.ceil((until - scene.now_ms) / 1000)
+    if face not in {"scheduled", "presale", "holding"} or left <= 0:
         return ""
     hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
     return (f"{hours}:" if hours else "") + f"{minutes:02}:{seconds:02}"

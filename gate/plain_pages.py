@@ -1,6 +1,7 @@
 """The way of a browser without JavaScript: pages made for one shopper, and plain forms that lead back to them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from yarl import URL
 
 from gate import shopper
 from gate.bodies import entropy_in, read_form
+from gate.friction import Friction
 from gate.gate import Gate, LiveRoom, no_store
 from gate.languages import choose, keep_choice
 from gate.paths import safe_next
@@ -23,15 +25,23 @@ from waitroom.errors import (
     Spent,
     StoreAway,
     TokenInvalid,
+    TooManyJoins,
 )
 from waitroom.forecast import chance
-from waitroom.tickets import Ticket, ticket_cookie
+from waitroom.tickets import Stamp, Ticket, stamp_cookie, ticket_cookie
 
 _HURDLES: Mapping[type[Exception], Hurdle] = {
     IdentityNeeded: "signin",
     Spent: "spent",
     OneVisitOnly: "once",
+    TooManyJoins: "crowded",
 }
+_SAID = {*_HURDLES.values(), "left"}
+"""What a form that leads back to the page may have it say."""
+
+
+_NO_PLACE = (IdentityNeeded, OneVisitOnly, NotJoinable, StoreAway, TooManyJoins)
+"""Why a join may be in vain; those without a hurdle show in the room's phase."""
 
 
 class PlainPages:
@@ -47,7 +57,15 @@ class PlainPages:
         wanted = request.query.get("next") or _referred_next(request)
         ticket = shopper.find_ticket(self._gate, request, self._room.name)
         scene = replace(self._scene(ticket, wanted), reader=choose(request, self._look.languages))
-        if scene.hurdle is None and request.query.get("hurdle") in {"signin", "once", "left", "spent"}:
+        stamp = self._find_stamp(request)
+        if stamp is not None and stamp.joins_at <= scene.now_ms:
+            try:
+                return await self._take_place(request, {"next": wanted}, stamp.entropy)
+            except _NO_PLACE as error:
+                scene = replace(scene, hurdle=_HURDLES.get(type(error)))
+        elif stamp is not None:
+            scene = replace(scene, joins_at=stamp.joins_at)
+        if scene.hurdle is None and request.query.get("hurdle") in _SAID:
             scene = replace(scene, hurdle=request.query["hurdle"])  # type: ignore[arg-type]
         if ticket is None or "knock" not in request.query:
             response = self._show(scene)
@@ -62,13 +80,12 @@ class PlainPages:
         if form.get("do") == "leave":
             return await self._leave(request, form)
         try:
-            identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
-            held = shopper.find_ticket(self._gate, request, self._room.name)
-            joined = await self._room.waiting.join(entropy_in(form), identity, held)
-        except (IdentityNeeded, OneVisitOnly, NotJoinable, StoreAway) as error:
+            friction = self._room.friction
+            if friction is not None and friction.work is not None:
+                return self._hold_back(request, form, friction)
+            return await self._take_place(request, form, entropy_in(form))
+        except _NO_PLACE as error:
             return self._back(form, hurdle=_HURDLES.get(type(error), ""))
-        _, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
-        return self._back(form, set_cookie=set_cookie)
 
     async def knock(self, request: web.Request) -> web.Response:
         """Ask to be let in; on to the shop, or back to the page, which goes on knocking."""
@@ -91,6 +108,36 @@ class PlainPages:
             return self._show(scene)
         _, set_cookie = shopper.give_pass(self._gate, request, shopper.pass_for(ticket, answer))
         return self._show(scene, {hdrs.SET_COOKIE: set_cookie})
+
+    async def _take_place(
+        self, request: web.Request, form: Mapping[str, str], entropy: bytes
+    ) -> web.Response:
+        identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
+        held = shopper.find_ticket(self._gate, request, self._room.name)
+        if self._room.friction is not None:
+            self._room.friction.count(request)
+        joined = await self._room.waiting.join(entropy, identity, held)
+        _, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
+        response = self._back(form, set_cookie=set_cookie)
+        if self._room.friction is not None:
+            gone = shopper.take_back(self._gate, request, stamp_cookie(self._room.name))
+            response.headers.add(hdrs.SET_COOKIE, gone)
+        return response
+
+    # A room that asks for work lets those wait who cannot do it; at the end of the wait their page joins.
+
+    def _find_stamp(self, request: web.Request) -> Stamp | None:
+        if self._room.friction is None:
+            return None
+        with suppress(IdentityNeeded):
+            identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
+            return self._room.friction.find_stamp(request, identity)
+        return None
+
+    def _hold_back(self, request: web.Request, form: Mapping[str, str], friction: Friction) -> web.Response:
+        identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
+        stamp = friction.stamp(request, identity)
+        return self._back(form, set_cookie=shopper.give_stamp(self._gate, request, stamp))
 
     async def _leave(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
         ticket = shopper.find_ticket(self._gate, request, self._room.name)

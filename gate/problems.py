@@ -65,6 +65,12 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.OneVisitOnly: Problem(409, "one-visit-only", "Everyone enters once"),
     errors.BeaconNotAwaited: Problem(409, "beacon-not-awaited", "No beacon is awaited"),
     errors.BeaconInvalid: Problem(400, "beacon-invalid", "This is not the beacon's round", ("round",)),
+    errors.WorkNeeded: Problem(
+        403, "work-needed", "This room asks for a little work first", ("reason", "challenge")
+    ),
+    errors.TooManyJoins: Problem(
+        429, "too-many-joins", "Too many join from your network", ("retry_after_s",)
+    ),
     errors.Conflict: Problem(409, "conflict", "The change does not fit"),
     errors.NotCalled: Problem(425, "not-called", "Not called yet", ("ahead",), _SOON),
     errors.StoreAway: Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON),
@@ -141,7 +147,10 @@ def _describe(error: Exception) -> tuple[Problem, str, Mapping[str, str]]:
             if isinstance(error, web.HTTPException):
                 allow = {name: text for name, text in error.headers.items() if name == hdrs.ALLOW}
                 return problem, error.text or problem.title, allow
-            return problem, _DETAILS.get(kind, str(error)), problem.headers
+            later = (
+                {"Retry-After": str(error.retry_after_s)} if isinstance(error, errors.TooManyJoins) else {}
+            )
+            return problem, _DETAILS.get(kind, str(error)), {**problem.headers, **later}
     _log.error("fault", exc_info=error)
     return _FAULT, "The fault is noted; nothing of yours is lost. Please try again.", {}
 

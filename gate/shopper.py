@@ -12,7 +12,16 @@ from gate.gate import Gate
 from waitroom.answers import Entered
 from waitroom.errors import IdentityNeeded, TokenInvalid
 from waitroom.room import Room
-from waitroom.tickets import IDENTITY_COOKIE, TICKET, Pass, Ticket, pass_cookie, ticket_cookie
+from waitroom.tickets import (
+    IDENTITY_COOKIE,
+    TICKET,
+    Pass,
+    Stamp,
+    Ticket,
+    pass_cookie,
+    stamp_cookie,
+    ticket_cookie,
+)
 
 T = TypeVar("T")
 
@@ -82,6 +91,12 @@ def give_ticket(gate: Gate, request: web.Request, ticket: Ticket) -> tuple[str, 
     token = gate.tokens.sign_ticket(ticket)
     secure = is_secure(gate, request)
     return token, cookie(ticket_cookie(ticket.room), token, age_s=TICKET_AGE_S, secure=secure)
+
+
+def give_stamp(gate: Gate, request: web.Request, stamp: Stamp) -> str:
+    """The ``Set-Cookie`` that keeps a stamp in a browser for as long as it is good."""
+    token, age_s = gate.tokens.sign_stamp(stamp), -(-(stamp.expires_at - gate.clock.now_ms()) // 1000)
+    return cookie(stamp_cookie(stamp.room), token, age_s=age_s, secure=is_secure(gate, request))
 
 
 def pass_for(ticket: Ticket, entered: Entered) -> Pass:

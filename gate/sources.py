@@ -7,7 +7,7 @@ from typing import Final
 
 _STATIC: Final = Path(__file__).parent / "static"
 _MODULES: Final = ("language.js", "draw.js", "line.js", "face.js", "queue.js")
-"""In the order in which they need each other."""
+"""In the order in which they need each other; `work.js` goes before the last where a room asks for it."""
 
 
 @cache
@@ -17,10 +17,20 @@ def read_style() -> str:
 
 
 @cache
-def read_script() -> str:
-    """The waiting page's modules as one, so that the first view is one answer; imports and exports fall away."""
-    whole = "".join(_lean((_STATIC / name).read_text()) for name in _MODULES)
+def read_script(*, work: bool = False) -> str:
+    """The waiting page's modules as one, so that the first view is one answer; imports and exports fall away.
+
+    With ``work`` it can have the work done that a room may ask for before a join.
+    """
+    modules = (*_MODULES[:-1], *(["work.js"] if work else []), _MODULES[-1])
+    whole = "".join(_lean((_STATIC / name).read_text()) for name in modules)
     return re.sub(r"^(?:import .*;\n|export (?=const|function))", "", whole, flags=re.MULTILINE)
+
+
+@cache
+def read_worker() -> str:
+    """The worker that does the work beside the page."""
+    return _lean((_STATIC / "worker.js").read_text())
 
 
 def _lean(source: str) -> str:

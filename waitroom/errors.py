@@ -82,6 +82,35 @@ class OneVisitOnly(Refused):
         super().__init__("this room lets everyone in once, and your visit is over")
 
 
+class WorkNeeded(Refused):
+    """The room asks for work before a join, and what came is ``missing``, ``wrong`` or ``expired``: the ``reason``.
+
+    ``challenge`` is the address that says what is to be done.
+    """
+
+    def __init__(self, reason: str, challenge: str) -> None:
+        super().__init__(
+            "against programs, this room asks every browser for a little work before it joins, and here it is "
+            f"{reason}: get {challenge}?for=<SHA-256 of your entropy>, solve it, and join again with it as work "
+            "and with the same entropy; the waiting page does so by itself, and without JavaScript it waits instead"
+        )
+        self.reason = reason
+        self.challenge = challenge
+
+
+class TooManyJoins(Refused):
+    """Too many have joined from the same network lately; the next may in ``retry_after_s``."""
+
+    reason = "too_many"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "many are joining from your network at once, and this room lets in only so many of them in a minute; "
+            f"ask again in {retry_after_s} seconds, nothing else is needed"
+        )
+        self.retry_after_s = retry_after_s
+
+
 class Conflict(WaitroomError):
     """A change was based on an older version of the settings, or is no legal move from here."""
 

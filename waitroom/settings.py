@@ -27,6 +27,7 @@ from pydantic import (
 from waitroom.appearance import Colours, Language, Texts
 from waitroom.errors import BadSettings
 from waitroom.faults import explain, like
+from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Pace, Room, Schedule
 from waitroom.trouble import Threshold
 
@@ -117,6 +118,7 @@ class RoomSettings(BaseModel):
     trouble_visitors: int = Field(default=5, ge=2, le=1_000)
     trouble_share: float = Field(default=0.5, gt=0, le=1)
     slow_seconds: float = Field(default=5, ge=0.1, le=30)
+    friction: FrictionSettings = NO_FRICTION
     logo: Path | None = None
     colours: Colours = Colours()
     colours_dark: Colours = Colours()
@@ -257,7 +259,7 @@ class Settings(BaseModel):
         return [f"rooms.{name}: {oddity}" for name, room in self.rooms.items() for oddity in room.oddities()]
 
 
-_KNOWN = {*Settings.model_fields, *RoomSettings.model_fields}
+_KNOWN = {*Settings.model_fields, *RoomSettings.model_fields, *FrictionSettings.model_fields}
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, config: Path | None = None) -> Settings:

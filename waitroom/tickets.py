@@ -1,4 +1,4 @@
-"""Signed tokens: the ticket, the pass, the identity and the operator's credentials.
+"""Signed tokens: the ticket, the pass, the identity, the stamp and the operator's credentials.
 
 A token is its fields and an itsdangerous signature, joined by dots: SHA-256, a salt a purpose. It carries no time
 of signing, so that signing the same thing twice gives the same token. Secrets are a list, oldest first: the last
@@ -24,6 +24,7 @@ TICKET = "ticket"
 PASS = "pass"  # noqa: S105 - the name of a purpose, no password
 IDENTITY = "identity"
 OPERATOR = "operator"
+STAMP = "stamp"
 
 IDENTITY_COOKIE = "waitroom_identity"
 OPERATOR_COOKIE = "waitroom_operator"
@@ -39,6 +40,11 @@ def ticket_cookie(room: str) -> str:
 def pass_cookie(room: str) -> str:
     """Name of the cookie that holds the pass of a room."""
     return f"waitroom_pass_{room}"
+
+
+def stamp_cookie(room: str) -> str:
+    """Name of the cookie that holds the stamp of a room."""
+    return f"waitroom_stamp_{room}"
 
 
 class Ticket(NamedTuple):
@@ -92,6 +98,20 @@ class Operator:
     expires_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Leave to join a room with this ``entropy`` from ``joins_at`` until before ``expires_at`` (epoch ms).
+
+    ``identity`` is the subject it was given to, or empty in a room without identities.
+    """
+
+    room: str
+    entropy: bytes
+    identity: str
+    joins_at: int
+    expires_at: int
+
+
 class _Signer:
     """itsdangerous' signatures of one purpose; keeps the state of each key's HMAC, for tokens are on the hot path."""
 
@@ -133,14 +153,20 @@ class Tokens:
     def __init__(self, secrets: Sequence[str]) -> None:
         if not secrets:
             raise ValueError("tokens need at least one secret")
-        self._id_mac = hmac.new(secrets[-1].encode(), b"ticket-id\0", "sha256")
-        self._signers = {purpose: _Signer(secrets, purpose) for purpose in (TICKET, PASS, IDENTITY, OPERATOR)}
+        self._newest = secrets[-1].encode()
+        self._id_mac = hmac.new(self._newest, b"ticket-id\0", "sha256")
+        purposes = (TICKET, PASS, IDENTITY, OPERATOR, STAMP)
+        self._signers = {purpose: _Signer(secrets, purpose) for purpose in purposes}
 
     def ticket_id(self, room: str, entropy: bytes) -> bytes:
         """16 bytes that follow from the room, the shopper's 32 bytes of entropy and the newest secret."""
         mac = self._id_mac.copy()
         mac.update(b"%b\0%b" % (room.encode(), entropy))
         return mac.digest()[:16]
+
+    def key(self, purpose: str) -> bytes:
+        """32 bytes that follow from the newest secret, for what is signed by other means than a token."""
+        return hmac.digest(self._newest, b"key\0" + purpose.encode(), "sha256")
 
     def sign_ticket(self, ticket: Ticket) -> str:
         """The token of a ticket."""
@@ -216,6 +242,24 @@ class Tokens:
             raise TokenInvalid(OPERATOR, f"it is not made for {use}")
         _require_time(OPERATOR, int(expires_at), now_ms)
         return Operator(use, nonce, int(expires_at))
+
+    def sign_stamp(self, stamp: Stamp) -> str:
+        """The token of a stamp."""
+        times = stamp.joins_at, stamp.expires_at
+        return self._sign(STAMP, stamp.room, stamp.entropy.hex(), stamp.identity, *times)
+
+    def read_stamp(self, token: str, room: str, now_ms: int) -> Stamp:
+        """The stamp in a token made for ``room``; it may still be too early for it (``joins_at``).
+
+        Raises:
+            TokenInvalid: for any other text.
+            TokenExpired: from ``expires_at`` on.
+        """
+        found, entropy, identity, joins_at, expires_at = self._read(STAMP, token, 5)
+        _require_room(STAMP, found, room)
+        stamp = Stamp(room, bytes.fromhex(entropy), identity, int(joins_at), int(expires_at))
+        _require_time(STAMP, stamp.expires_at, now_ms)
+        return stamp
 
     def _sign(self, purpose: str, *fields: str | int) -> str:
         payload = ".".join(map(str, fields))

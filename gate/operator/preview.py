@@ -17,14 +17,21 @@ from gate.page import render_page
 from gate.plain import Scene, plain_headers, render_plain
 from gate.problems import TYPES, wants_page
 from gate.shopper import is_secure
+from gate.work_api import give_worker
 from waitroom.answers import AtDoor, Entered
 from waitroom.errors import TokenInvalid
+from waitroom.friction import FrictionSettings
 from waitroom.presale import Commitment
 from waitroom.room import Line, Phase, Room, phase
 from waitroom.state import build_state
 
 _SELDOM = {"near_s": 86_400, "far_s": 86_400}  # nothing happens in a made-up sale
-_REFUSED = {"signin": (401, "sign-in-needed"), "once": (409, "one-visit-only")}
+_REFUSED = {
+    "signin": (401, "sign-in-needed", ""),
+    "once": (409, "one-visit-only", ""),
+    "unable": (403, "work-needed", "missing"),
+    "crowded": (429, "too-many-joins", ""),
+}
 
 
 class Previews:
@@ -42,6 +49,7 @@ class Previews:
             "/{face}/state": {"GET": self.state},
             "/{face}/ticket": {"GET": self.ticket, "POST": self.ticket, "DELETE": self.leave},
             "/{face}/pass": {"POST": self.knock},
+            "/{face}/worker.js": {"GET": give_worker},
         }
         for path, methods in addresses.items():
             endpoint = self._gate.endpoint("operator_preview", methods)
@@ -72,7 +80,8 @@ class Previews:
             headers = plain_headers(scene.look)
             response = web.Response(text=render_plain(scene), headers=headers)
         else:
-            page = render_page(scene.room, scene.reader.language, scene.look)
+            friction = FrictionSettings(work=int(scene.hurdle in {"unable", "crowded"}))
+            page = render_page(scene.room, scene.reader.language, scene.look, friction)
             response = web.Response(body=page.body, headers={**page.headers, **no_store()})
         return keep_choice(request, response, scene.look.languages, secure=is_secure(self._gate, request))
 
@@ -156,5 +165,5 @@ def _json(document: dict[str, Any], status: int = 200) -> web.Response:
     return web.json_response(document, status=status, headers=no_store())
 
 
-def _refuse(status: int, slug: str) -> web.Response:
-    return _json({"type": TYPES + slug, "status": status}, status)
+def _refuse(status: int, slug: str, reason: str = "") -> web.Response:
+    return _json({"type": TYPES + slug, "status": status, "reason": reason}, status)

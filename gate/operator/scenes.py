@@ -46,6 +46,9 @@ def make_scenes(room: Room, reason: str = "…") -> dict[str, Scene]:
         "scheduled": _at(new, Schedule(NOW + 75 * _MINUTE, NOW + 15 * _MINUTE, NOW + 74 * _MINUTE)),
         "signin": replace(new, hurdle="signin"),
         "joining": new,
+        "unable": replace(new, hurdle="unable"),
+        "holding": replace(new, joins_at=NOW + 25_000),
+        "crowded": replace(new, hurdle="crowded"),
         "presale": _at(_undrawn(joined), Schedule(NOW + 13 * _MINUTE, NOW - _MINUTE, NOW + 12 * _MINUTE)),
         "drawing": _undrawn(replace(joined, line=replace(joined.line, presale_size=_PRESALE))),
         "placed": _at(

@@ -106,7 +106,7 @@ export function describe(me, now) {
   const [title, lead] = T.faces[face];
   const [number, label] = figure(face, me, now);
   const notices = [
-    me.away && (ticket ? T.away : T.away_new),
+    me.away && (me.crowded && T.crowded || (ticket ? T.away : T.away_new)),
     face === "paused" && state.reason && fill(T.reason, { reason: own(state.reason) }),
     own(state?.notice),
   ];

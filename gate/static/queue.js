@@ -12,6 +12,8 @@ let offset = -Infinity; // server time minus this page's monotonic clock: a wron
 let failures = 0;
 let notBefore = 0; // a Retry-After holds until then, on the page's own clock
 let rejoined = false;
+let ahead = false;
+const headStart = 15_000 + 60_000 * Math.random(); // so long before the line opens, each page another time, work begins
 
 /** A path on this site, or undefined; the gate checks it again. */
 function onThisSite(path) {
@@ -37,13 +39,15 @@ function keep(value) {
 
 /** Ask the gate; a 5xx or a broken connection throws, so that the round ends and is tried again. */
 async function ask(method, address, body) {
+  me.crowded = false;
   const answer = await fetch(base + address, {
     method,
     headers: body && { "Content-Type": "application/json" },
     body: body && JSON.stringify(body),
     signal: AbortSignal.timeout(15_000),
   });
-  if (answer.status >= 500 || answer.status === 429) {
+  me.crowded = answer.status === 429;
+  if (answer.status >= 500 || me.crowded) {
     notBefore = performance.now() + 1000 * (Number(answer.headers.get("Retry-After")) || 0);
     throw new Error(`${method} ${address}: ${answer.status}`);
   }
@@ -58,6 +62,14 @@ async function look() {
   Object.assign(me, { state, readAt: now() });
 }
 
+function entropy() {
+  if (!receipt.entropy) keep({ entropy: hex(crypto.getRandomValues(new Uint8Array(32))) });
+  return receipt.entropy;
+}
+
+/** What the room asks for before a join, if it asks for anything: see work.js. */
+const doWork = () => globalThis.work?.(base, entropy());
+
 /** Find the ticket this browser holds, or take one. */
 async function join() {
   if (receipt.number !== undefined) {
@@ -65,13 +77,13 @@ async function join() {
     if (held.ticket) return hold(held);
     receipt = {};
   }
-  if (!receipt.entropy) keep({ entropy: hex(crypto.getRandomValues(new Uint8Array(32))) });
-  const answer = await ask("POST", "/ticket", { entropy: receipt.entropy });
+  const answer = await ask("POST", "/ticket", { entropy: entropy(), work: await doWork() });
   if (answer.ticket) {
     keep({ entropy: receipt.entropy, number: answer.number, ticket: answer.ticket, leaf: answer.leaf });
     return hold(answer);
   }
   if (answer.status === 401) me.hurdle = "signin";
+  else if (answer.reason === "missing") me.hurdle = "unable"; // the work, which this browser cannot do
   else if (answer.status !== 409) keep({});
   else if (/one-visit-only/.test(answer.type)) me.hurdle = "once";
 }
@@ -118,6 +130,10 @@ async function round() {
   try {
     await look();
     if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
+    if (me.state.phase === "scheduled" && !ahead && untilLine() < headStart) {
+      ahead = true;
+      await doWork();
+    }
     if (me.ticket) find();
     if (called() && !(me.door?.knock_again_at > now())) await knock();
     failures = 0;
@@ -127,6 +143,8 @@ async function round() {
     me.away = true;
   }
 }
+
+const untilLine = () => (me.state.presale_opens_at ?? me.state.opens_at) - now();
 
 /** Seconds until this shopper's turn at the earliest. */
 function distance() {

@@ -5,6 +5,7 @@ one run, because a machine's moods meet all alike; what counts is the ratio. Exi
 """
 
 import asyncio
+import hashlib
 import os
 import statistics
 import sys
@@ -15,10 +16,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from altcha import Challenge, Payload, solve_challenge
 from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
+from gate.work import Work
 from tests.bench import forecasts, shop, simulate
 from tests.bench.load import Target, compare, rss_mib, wrk
 from tests.bench.system import GUARDED, MILLION, System, system
@@ -212,6 +215,14 @@ def arithmetic() -> Iterator[Figure]:
     places = draw.places(MILLION, seed)
     whole = time.perf_counter() - started
     yield at_most("minting and checking a pass", _ms(mint_and_check), 0.1, "ms")
+    work = Work("big", 1, tokens)
+    entropy = os.urandom(32)
+    own = hashlib.sha256(entropy).digest()
+    challenge = Challenge.from_dict(work.challenge(own, "", 0))
+    solution = solve_challenge(challenge)
+    found = Payload(challenge, solution).to_base64() if solution else ""
+    yield at_most("making a challenge for a join", _ms(lambda: work.challenge(own, "", 0)), 1, "ms")
+    yield at_most("checking the work of a join", _ms(lambda: work.check(found, entropy, "", 0)), 0.3, "ms")
     yield at_most("minting and checking a ticket", _ms(ticket_there_and_back), 0.1, "ms")
     yield at_most(
         "place of one ticket of 1,000,000, alone",

@@ -8,6 +8,7 @@ import pytest
 
 from gate.look import our_look
 from gate.page import render_page
+from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Pace, Room, Schedule
 
 ROOM = Room("mi-launch", "Mi Launch", Schedule(0), Pace(60, 20, 5, 600_000, 600_000))
@@ -33,9 +34,11 @@ def test_a_title_is_text() -> None:
     assert b"<b>" not in render_page(replace(ROOM, title="<b>Sale</b>")).body
 
 
+@pytest.mark.parametrize("friction", [NO_FRICTION, FrictionSettings(work=1, joins_per_minute=1)], ids=repr)
 @pytest.mark.parametrize("language", our_look().languages)
-def test_first_view_is_light_in_each_language(language: str) -> None:
-    """Page and headers fit into 14 KB."""
-    page = render_page(replace(ROOM, title="Mi Store: the first sale in Europe and the USA"), language)
+def test_first_view_is_light_in_each_language(language: str, friction: FrictionSettings) -> None:
+    """Page and headers fit into 14 KB, whatever the room asks before a join."""
+    room = replace(ROOM, title="Mi Store: the first sale in Europe and the USA")
+    page = render_page(room, language, friction=friction)
     headers = sum(len(f"{name}: {value}\r\n") for name, value in page.headers.items())
     assert len(page.gzip_body) + headers + 200 <= 14 * 1024  # 200 for what the server adds

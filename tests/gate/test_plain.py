@@ -93,6 +93,12 @@ FACES = {
     "spent": (replace(SCENE, hurdle="spent"), ["Your visit is over", "Join again"]),
     "once": (replace(SCENE, hurdle="once"), ["everyone goes in once"]),
     "left": (replace(SCENE, hurdle="left"), ["You have left the line", "Join again"]),
+    "holding": (
+        replace(SCENE, position=None, joins_at=NOW + 25_000),
+        ["Almost in line", "00:25", "until you join", "25; url=/"],
+    ),
+    "crowded": (replace(SCENE, position=None, hurdle="crowded"), ["Please wait a moment", "Take my place"]),
+    "unable": (replace(SCENE, position=None, hurdle="unable"), ["One more step", "Take my place"]),
     "away": (replace(SCENE, store_away=True), ["Your place is kept"]),
     "notice": (replace(SCENE, room=replace(ROOM, notice="Shipping is slow")), ["Shipping is slow"]),
 }
@@ -158,7 +164,7 @@ async def test_browser_without_javascript_is_led_through_the_line(browser: Brows
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("name", ["join", "waiting", "called", "door"])
+@pytest.mark.parametrize("name", ["join", "holding", "crowded", "waiting", "called", "door"])
 async def test_plain_pages_can_be_used_by_anyone(browser: Browser, name: str) -> None:
     """Axe finds nothing but the refresh itself, which is what the page is for, and 320 pixels suffice."""
     page = await browser.new_page(viewport={"width": 320, "height": 640})

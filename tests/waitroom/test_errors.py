@@ -11,6 +11,15 @@ TEXTS = {
     errors.NotCalled(7): "not called yet: 7 places come first",
     errors.Spent(): "this ticket is spent; join again for a new place at the end of the line",
     errors.OneVisitOnly(): "this room lets everyone in once, and your visit is over",
+    errors.WorkNeeded("missing", "/waitroom/mi/challenge"): (
+        "against programs, this room asks every browser for a little work before it joins, and here it is missing: "
+        "get /waitroom/mi/challenge?for=<SHA-256 of your entropy>, solve it, and join again with it as work and with "
+        "the same entropy; the waiting page does so by itself, and without JavaScript it waits instead"
+    ),
+    errors.TooManyJoins(7): (
+        "many are joining from your network at once, and this room lets in only so many of them in a minute; "
+        "ask again in 7 seconds, nothing else is needed"
+    ),
     errors.TokenInvalid("pass"): "the pass is not valid: not signed by this waiting room",
     errors.TokenExpired("pass", 5): "the pass is not valid: its time is up",
 }
@@ -34,4 +43,6 @@ def test_every_error_is_one_of_ours() -> None:
         errors.NotCalled,
         errors.Spent,
         errors.OneVisitOnly,
+        errors.WorkNeeded,
+        errors.TooManyJoins,
     }

@@ -180,6 +180,18 @@ BAD_FILES = [
     ("[rooms.mi]\nprotect = ['/x/../sale']", f": rooms.mi.protect = '/x/../sale': {A_PATH}"),
     ("[rooms.mi]\nprotect = ['/%73ale']", f": rooms.mi.protect = '/%73ale': {A_PATH}"),
     ("[rooms.mi]\nsign_in = '//evil\\x'", f": rooms.mi.sign_in = '//evil\\\\x': {A_PATH}"),
+    ("[rooms.mi]\nfriction = true", ": rooms.mi.friction = true: must be a table"),
+    ("[rooms.mi.friction]\nwork = -1", ": rooms.mi.friction.work = -1: must be at least 0"),
+    (
+        "[rooms.mi.friction]\njoin_burst = 1",
+        ": rooms.mi.friction.join_burst is no setting; joins_burst is one",
+    ),
+    ("[rooms.mi.friction]\nwait_seconds = 0", ": rooms.mi.friction.wait_seconds = 0: must be at least 1"),
+    (
+        "[rooms.mi.friction]\njoins_per_minute = 0",
+        ": rooms.mi.friction.joins_per_minute = 0: must be at least 0.1",
+    ),
+    ("[rooms.mi.friction]\njoins_burst = 0", ": rooms.mi.friction.joins_burst = 0: must be at least 1"),
     (
         "[rooms.mi]\nvisit_longest_seconds = 60",
         ": rooms.mi: visit_longest_seconds must be at least visit_seconds, which is 600",

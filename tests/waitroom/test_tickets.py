@@ -14,13 +14,16 @@ from waitroom.tickets import (
     IDENTITY,
     OPERATOR,
     PASS,
+    STAMP,
     TICKET,
     Identity,
     Operator,
     Pass,
+    Stamp,
     Ticket,
     Tokens,
     pass_cookie,
+    stamp_cookie,
     ticket_cookie,
 )
 
@@ -32,8 +35,9 @@ TICKET_7 = Ticket(ROOM, 7, bytes(range(16)), "mi_fan-1")
 PASS_7 = Pass(ROOM, 3, 7, NOON + 500, NOON + 60_000)
 MI_FAN = Identity("mi_fan-1", NOON + 60_000)
 OLGA = Operator("session", "n0nce", NOON + 60_000)
+STAMP_7 = Stamp(ROOM, b"\x07" * 32, "mi_fan-1", NOON + 30_000, NOON + 60_000)
 
-Read = Callable[[Tokens, str], Ticket | Pass | Identity | Operator]
+Read = Callable[[Tokens, str], Ticket | Pass | Identity | Operator | Stamp]
 Sign = Callable[[Tokens], str]
 
 KINDS: dict[str, tuple[Sign, Read]] = {
@@ -50,8 +54,12 @@ KINDS: dict[str, tuple[Sign, Read]] = {
         lambda tokens: tokens.sign_operator(OLGA),
         lambda tokens, text: tokens.read_operator(text, "session", NOON),
     ),
+    STAMP: (
+        lambda tokens: tokens.sign_stamp(STAMP_7),
+        lambda tokens, text: tokens.read_stamp(text, ROOM, NOON),
+    ),
 }
-VALUES = {TICKET: TICKET_7, PASS: PASS_7, IDENTITY: MI_FAN, OPERATOR: OLGA}
+VALUES = {TICKET: TICKET_7, PASS: PASS_7, IDENTITY: MI_FAN, OPERATOR: OLGA, STAMP: STAMP_7}
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -141,12 +149,13 @@ def test_i11_a_token_of_another_version_gets_nothing(kind: str) -> None:
         read(TOKENS, signer.sign(f"{ROOM}.1.2.3.4.5.6.7").decode())
 
 
-@pytest.mark.parametrize("kind", [TICKET, PASS])
+@pytest.mark.parametrize("kind", [TICKET, PASS, STAMP])
 def test_i11_a_token_of_another_room_gets_nothing(kind: str) -> None:
     """The error says whose it is."""
     tokens = {
         TICKET: TOKENS.sign_ticket(Ticket("tea", 7, b"\0" * 16)),
         PASS: TOKENS.sign_pass(Pass("tea", 3, 7, NOON, NOON + 60_000)),
+        STAMP: TOKENS.sign_stamp(Stamp("tea", bytes(32), "", NOON, NOON + 60_000)),
     }
     _, read = KINDS[kind]
     with pytest.raises(TokenInvalid, match=f"the {kind} is not valid: it belongs to the room 'tea'"):
@@ -163,6 +172,7 @@ EXPIRING: dict[str, Callable[[int], object]] = {
     PASS: lambda now: TOKENS.read_pass(TOKENS.sign_pass(PASS_7), ROOM, now),
     IDENTITY: lambda now: TOKENS.read_identity(TOKENS.sign_identity(MI_FAN), now),
     OPERATOR: lambda now: TOKENS.read_operator(TOKENS.sign_operator(OLGA), "session", now),
+    STAMP: lambda now: TOKENS.read_stamp(TOKENS.sign_stamp(STAMP_7), ROOM, now),
 }
 
 
@@ -200,6 +210,14 @@ def test_a_ticket_id_follows_from_room_entropy_and_key() -> None:
     assert len(others) == 3
 
 
+def test_a_key_is_for_one_purpose() -> None:
+    """It follows from the newest secret and the purpose, and is no ticket's id."""
+    key = TOKENS.key("work")
+    assert len(key) == 32
+    assert key == Tokens(SECRETS[-1:]).key("work")
+    assert key not in {TOKENS.key("other"), Tokens([OTHER]).key("work")}
+
+
 def test_tokens_need_a_secret() -> None:
     """An empty list would sign with nothing."""
     with pytest.raises(ValueError, match="at least one secret"):
@@ -215,7 +233,8 @@ def test_a_subject_is_opaque_and_short(subject: str) -> None:
 
 def test_cookies_are_named_after_the_room() -> None:
     """So that several rooms of one site keep apart."""
-    assert (ticket_cookie("tea"), pass_cookie("tea")) == ("waitroom_ticket_tea", "waitroom_pass_tea")
+    names = ticket_cookie("tea"), pass_cookie("tea"), stamp_cookie("tea")
+    assert names == ("waitroom_ticket_tea", "waitroom_pass_tea", "waitroom_stamp_tea")
 
 
 def test_no_field_breaks_a_token() -> None:

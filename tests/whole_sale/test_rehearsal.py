@@ -56,6 +56,19 @@ async def test_a_rehearsal_of_the_whole_system_passes(begin: Begin, monkeypatch:
     assert again.stderr == f"waitroom: the room mi-launch is sold_out: {advice}\n"
 
 
+async def test_a_rehearsal_does_the_work_that_a_room_asks_for(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its shoppers join, wait and buy as without it."""
+    environ = {"OPENS_IN": "6", "SHOP_STOCK": "1"}
+    sale = await begin(shop=True, environ=environ, **FAST, **{"friction.work": 50})
+    monkeypatch.setenv("WAITROOM_CONFIG", sale.environ["WAITROOM_CONFIG"])
+    result = await _rehearse("--shoppers", "12", "--seed", "1", "--gate", sale.url)
+    assert result.exit_code == 0, result.output
+    assert "work-needed" in result.output
+    assert "VERDICT: every promise kept; 12 shoppers, the room is sold out" in result.output
+
+
 async def test_an_unknown_room_is_said_in_one_line() -> None:
     """With the rooms that there are; nothing is asked of the gate."""
     result = await _rehearse("--room", "nowhere")

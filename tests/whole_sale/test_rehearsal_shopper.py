@@ -13,9 +13,11 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from altcha import Solution, create_challenge, verify_solution
 
 from waitroom import draw
 from waitroom.clock import ManualClock
+from waitroom.rehearsal import work
 from waitroom.rehearsal.board import Board, distance_s, next_look_s, place_of
 from waitroom.rehearsal.browser import Answer, Browser, Trouble, Wire
 from waitroom.rehearsal.errand import LOOKS
@@ -185,6 +187,7 @@ class Stage:
             self.board,
             chance=chance,
             registering=asyncio.Semaphore(1),
+            working=asyncio.Semaphore(1),
         )
         await shopper.live("me@rehearsal.example")
         return self.story
@@ -579,3 +582,43 @@ def test_habits_differ_and_follow_from_the_seed() -> None:
     ):
         assert 0 < sum(bool(getattr(habits, name)) for habits in crowd) < 300, name
     assert (pace_s(120, 40), pace_s(1200, 10), pace_s(60, None)) == (20, 0.5, 20)
+
+
+# ---- Where a room asks something before a join
+
+WORK_NEEDED: Say = 403, {"type": "/waitroom/problems/work-needed"}
+CHALLENGE = "GET /waitroom/mi/challenge"
+
+
+async def test_work_is_done_where_the_room_asks_for_it(stage: Stage) -> None:
+    """The challenge is for this shopper's entropy, and the next join brings what ALTCHA's solver found."""
+    challenge = create_challenge("PBKDF2/SHA-256", 1, counter=3, hmac_secret="secret")
+    stage.gate.lines[CHALLENGE] = [(200, challenge.to_dict())]
+    stage.gate.lines["POST /waitroom/mi/ticket"].insert(0, WORK_NEEDED)
+    assert (await stage.play()).end is End.BOUGHT
+    first, second = stage.gate.bodies["POST /waitroom/mi/ticket"]
+    assert set(first) == {"entropy"}
+    assert second["entropy"] == first["entropy"]
+    assert verify_solution(second["work"], "secret").verified
+
+
+async def test_work_that_cannot_be_done_yet_is_tried_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No challenge, or none that is solved in time: later, as with all trouble."""
+    challenge = create_challenge("PBKDF2/SHA-256", 1, counter=0, hmac_secret="secret").to_dict()
+    stage.gate.lines[CHALLENGE] = [(404, {}), (200, challenge)]
+    stage.gate.lines["POST /waitroom/mi/ticket"] = [*[WORK_NEEDED] * 3, (201, stage.gate.ticket())]
+    tries = iter([None, Solution(0, "00")])
+    monkeypatch.setattr(work, "solve_challenge", lambda _challenge: next(tries))
+    assert (await stage.play()).end is End.BOUGHT
+    assert stage.gate.asked[CHALLENGE] == 3
+
+
+async def test_a_crowded_network_is_waited_out(stage: Stage) -> None:
+    """A join that is one too many comes again; the other of a double click may be told so and is no fault."""
+    refused: Say = 429, {"type": "/waitroom/problems/too-many-joins"}
+    stage.gate.lines["POST /waitroom/mi/ticket"] = [*[refused] * 3, (201, stage.gate.ticket())]
+    story = await stage.play(double_clicks=True)
+    assert story.end is End.BOUGHT
+    assert all(len(set(repeat.answers)) <= 1 for repeat in story.repeats)

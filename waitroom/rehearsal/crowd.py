@@ -1,6 +1,7 @@
 """The crowd: plays all shoppers at once against a running gate, and gathers what they and the public know."""
 
 import asyncio
+import os
 import random
 import secrets
 from collections.abc import Mapping, Sequence
@@ -130,12 +131,15 @@ class Crowd:
         unit_s = pace_s(self.evidence.limits.rate, self.evidence.limits.capacity)
         arrivals = sorted(arrival(chance, state, board.now(), unit_s) for _ in range(shoppers))
         registering, run = asyncio.Semaphore(REGISTERING), secrets.token_hex(6)
+        working = asyncio.Semaphore(os.cpu_count() or 1)
         tasks = []
         for name, arrives_at in enumerate(arrivals):
             own = random.Random(chance.getrandbits(64))  # noqa: S311
             story = Story(name)
             habits = draw_habits(own, arrives_at, unit_s)
-            shopper = Shopper(story, habits, Browser(wire, own), board, chance=own, registering=registering)
+            browser = Browser(wire, own)
+            bounds = {"registering": registering, "working": working}
+            shopper = Shopper(story, habits, browser, board, chance=own, **bounds)
             self.evidence.stories.append(story)
             tasks.append(
                 asyncio.create_task(_live(shopper, story, f"shopper-{run}-{name}@rehearsal.example"))

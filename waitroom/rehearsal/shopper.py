@@ -10,6 +10,7 @@ from waitroom.rehearsal.browser import Answer, Browser, Trouble
 from waitroom.rehearsal.errand import Errand
 from waitroom.rehearsal.habits import Closes, Habits
 from waitroom.rehearsal.story import AtDoor, End, Held, Knock, LetIn, Repeat, Story, TooEarly
+from waitroom.rehearsal.work import do_work
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - everyone's, in a rehearsal
 
@@ -20,6 +21,7 @@ class Shopper:
     Args:
         story: where it is written down. habits: what they are like.
         registering: how many register at once; hashing passwords is the dearest thing the shop does.
+        working: how many do the work at once that a room may ask for before a join; it takes a processor each.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Shopper:
         *,
         chance: random.Random,
         registering: asyncio.Semaphore,
+        working: asyncio.Semaphore,
     ) -> None:
         self._story = story
         self._habits = habits
@@ -38,7 +41,9 @@ class Shopper:
         self._board = board
         self._chance = chance
         self._registering = registering
+        self._working = working
         self._entropy = chance.randbytes(32).hex()
+        self._work: dict[str, str] = {}
         self._failures = 0
         self._state: State = {}
         self._seed: str | None = None
@@ -89,7 +94,12 @@ class Shopper:
             await self._knock()
 
     async def _join(self) -> None:
-        answers = await self._send("join", "@ticket", {"entropy": self._entropy})
+        answers = await self._send("join", "@ticket", {"entropy": self._entropy} | self._work)
+        if answers[0].slug == "too-many-joins":
+            raise Trouble
+        if answers[0].slug == "work-needed":  # the next round joins with it
+            self._work = {"work": await do_work(self._browser, self._entropy, self._working)}
+            return
         if answers[0].status == 409:
             return
         ticket = answers[0].document
@@ -204,7 +214,7 @@ class Shopper:
 def _comparable(answer: Answer) -> str:
     """What a repeat must be answered with as well; nothing where the world may have moved on in between."""
     said = answer.document
-    if answer.status == 202 or answer.slug in {"not-called", "not-enough"}:
+    if answer.status == 202 or answer.slug in {"not-called", "not-enough", "too-many-joins"}:
         return ""
     if answer.status >= 400:
         return f"{answer.status} {answer.slug}"

@@ -21,7 +21,7 @@ from waitroom.room import Pace, Room, Schedule
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FACES = list(make_scenes(Room("tea", "", Schedule(0), Pace(60, 20, 5, 600_000, 600_000))))
-SHOWN = {"away": "waiting", "slim": "waiting"}
+SHOWN = {"away": "waiting", "slim": "waiting", "holding": "joining", "crowded": "joining"}
 LANGUAGES = our_look().languages
 PSEUDO = "ar"
 """A language that we do not have, with six plural forms, written from right to left."""
