@@ -6,17 +6,18 @@ from typing import Any
 from aiohttp import hdrs, web
 from pydantic_core import to_json
 
-from gate import shopper
+from gate import problems, shopper
 from gate.bodies import entropy_in, is_form, read_json
 from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.headers import holds
+from gate.holders import HoldersApi
 from gate.languages import choose
 from gate.page import render_page
-from gate.paths import safe_next
 from gate.plain_pages import PlainPages
 from gate.proof import BRIEFLY, ProofApi
 from gate.work_api import WorkApi
 from waitroom.answers import AtDoor, Position
+from waitroom.errors import Moved
 from waitroom.room import Phase
 from waitroom.tickets import Ticket, pass_cookie, ticket_cookie
 
@@ -34,6 +35,7 @@ class RoomApi:
         self._pages = {each: render_page(room.waiting.room, each, look, friction) for each in look.languages}
         self._plain = PlainPages(gate, room)
         self._proof = ProofApi(gate, room)
+        self._holders = HoldersApi(gate, room, self._describe)
         self._work = WorkApi(gate, room)
 
     def add_routes(self, app: web.Application) -> None:
@@ -43,7 +45,8 @@ class RoomApi:
             "page": ("", {"GET": self.page}),
             "state": ("/state", {"GET": self.state}),
             "ticket": ("/ticket", {"GET": self.ticket, "POST": self.join, "DELETE": self.leave_line}),
-            "pass": ("/pass", {"POST": self.knock, "DELETE": self.leave_shop}),
+            "pass": ("/pass", {"GET": self._holders.visit, "POST": self.knock, "DELETE": self.leave_shop}),
+            **self._holders.addresses,
             **self._proof.addresses,
             **self._work.addresses,
         }
@@ -83,7 +86,10 @@ class RoomApi:
         held = shopper.find_ticket(self._gate, request, self._room.name)
         if self._room.friction is not None:
             await self._room.friction.admit(request, entropy, identity, body.get("work"))
-        joined = await self._room.waiting.join(entropy, identity, held)
+        try:
+            joined = await self._room.waiting.join(entropy, identity, held)
+        except Moved as error:
+            return self._forget_ticket(request, error)
         token, set_cookie = shopper.give_ticket(self._gate, request, joined.ticket)
         document = self._describe(joined.ticket, self._room.waiting.position(joined.ticket))
         document["leaf"] = joined.leaf and joined.leaf.hex()
@@ -93,12 +99,16 @@ class RoomApi:
     async def ticket(self, request: web.Request) -> web.Response:
         """Where this ticket stands; arithmetic in memory."""
         ticket = shopper.read_ticket(self._gate, request, self._room.name)
+        self._room.waiting.moves.require_held(ticket)
         return _json(self._describe(ticket, self._room.waiting.position(ticket)))
 
     async def leave_line(self, request: web.Request) -> web.Response:
         """Give the ticket up."""
         ticket = shopper.read_ticket(self._gate, request, self._room.name)
-        await self._room.waiting.leave_line(ticket)
+        try:
+            await self._room.waiting.leave_line(ticket)
+        except Moved as error:
+            return self._forget_ticket(request, error)
         return self._gone(request, ticket_cookie(self._room.name))
 
     async def knock(self, request: web.Request) -> web.Response:
@@ -122,7 +132,7 @@ class RoomApi:
             "place": answer.place,
             "enter_at": answer.enter_at,
             "expires_at": answer.expires_at,
-            "location": self._location(body.get("next")),
+            "location": shopper.way_on(self._room.waiting.room, body.get("next")),
             "token": token,
         }
         return _json(document, 201, set_cookie)
@@ -151,9 +161,12 @@ class RoomApi:
             "next": _next_step(phase, called=position.called),
         }
 
-    def _location(self, wanted: object) -> str:
-        path = safe_next(wanted) if isinstance(wanted, str) else None
-        return path or next(iter(self._room.waiting.room.protect), "/")
+    def _forget_ticket(self, request: web.Request, error: Moved) -> web.Response:
+        """Say that another device holds the place, and take the ticket back, so that a next join starts afresh."""
+        response = problems.answer(request, error)
+        gone = shopper.take_back(self._gate, request, ticket_cookie(self._room.name))
+        response.headers[hdrs.SET_COOKIE] = gone
+        return response
 
     def _gone(self, request: web.Request, name: str) -> web.Response:
         gone = shopper.take_back(self._gate, request, name)

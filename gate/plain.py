@@ -1,13 +1,15 @@
 """The waiting page without JavaScript: made for one shopper, refreshes itself, and asks by plain forms.
 
 The forms post ``next`` to the same addresses that the script uses: ``…/ticket`` to join, with ``do=leave`` to
-leave the line, and ``…/pass`` to knock. A page at the door refreshes to an address with ``knock=1``, at which
-the gate knocks again for the shopper.
+leave the line, ``do=defer`` to let others by, ``do=move`` and ``do=claim`` to hand a place over and to take it, and
+``…/pass`` to knock. A page at the door refreshes to an address with ``knock=1``, at which the gate knocks again for
+the shopper; a link that hands a place over is this page's address with the token in ``move``.
 """
 
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -23,9 +25,10 @@ from waitroom.friction import FrictionSettings
 from waitroom.languages import ENGLISH, Reader
 from waitroom.room import Line, Phase, Room, phase
 
-Hurdle = Literal["signin", "spent", "once", "left", "unable", "crowded"]
-"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left, a browser that
-cannot do the work asked for, or many others in the same network."""
+Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired", "unable", "crowded"]
+"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or let others by, a
+place that was moved away, a link to one that is no longer good, a browser that cannot do the work asked for, or many
+others in the same network."""
 
 _LINE = frozenset({"waiting", "unknown", "held", "paused", "trouble"})
 _SAFE = _LINE | {"presale", "drawing", "placed"}
@@ -33,6 +36,15 @@ _SLIM, _GOOD = 0.05, 0.95
 _NEAR_S, _FAR_S, _STILL_S = 5, 15, 60
 _ANY_FRICTION = FrictionSettings(work=1)
 """What texts such a page may need; unlike those of the page with scripts, they weigh nothing if they do not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A link that hands a place over, its picture as an SVG, and until when it is good (epoch ms)."""
+
+    address: str
+    picture: str
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,8 @@ class Scene:
         wait: the forecast, in seconds.
         chance: how likely it is, from 0 to 1, that a unit is left at this shopper's turn; None: not known.
         answer: what a knock was just answered with.
+        offer: the link that hands this shopper's place to another device, where they have asked for one.
+        handed: the token of such a link, where they come by one.
         location: where a shopper who is let in goes.
         joins_at: when this shopper joins, who waits instead of the work that the room asks for (epoch ms).
         base: the room's address, if it is not the usual one.
@@ -58,6 +72,8 @@ class Scene:
     wait: tuple[float, float] | None = None
     chance: float | None = None
     answer: AtDoor | Entered | None = None
+    offer: Offer | None = None
+    handed: str = ""
     location: str = "/"
     hurdle: Hurdle | None = None
     store_away: bool = False
@@ -80,7 +96,8 @@ class Scene:
     def address(self) -> str:
         """This page's own address."""
         knock = {"knock": "1"} if isinstance(self.answer, AtDoor) else {}
-        return f"{self.start}?{urlencode({'plain': '1', **knock, 'next': self.next_path})}"
+        move = {"move": self.handed} if self.handed else {}
+        return f"{self.start}?{urlencode({'plain': '1', **knock, **move, 'next': self.next_path})}"
 
 
 def plain_headers(look: Look) -> dict[str, str]:
@@ -107,7 +124,9 @@ def render_plain(scene: Scene) -> str:
         face=face,
         refresh=refresh,
         values={
-            "time": _time(_next_change(scene), scene),
+            "time": _time(scene.offer.expires_at if scene.offer else _next_change(scene), scene),
+            "place": "" if scene.position is None else _number((scene.position.place or 0) + 1, scene),
+            "entropy": token_hex(32) if scene.handed else "",
             "wait": _wait(face, scene),
             "chance": _tenth(scene),
             "seconds": _unit(refresh[0], "second", scene),
@@ -123,12 +142,12 @@ def render_plain(scene: Scene) -> str:
 def _face(scene: Scene) -> str:
     """The face, by the same order as faceOf in face.js."""
     now = phase(scene.room.schedule, scene.line, scene.now_ms)
-    if isinstance(scene.answer, Entered):
-        return "entering"
+    if scene.offer or isinstance(scene.answer, Entered):
+        return "move" if scene.offer else "entering"
     if now in {Phase.SOLD_OUT, Phase.CLOSED}:
         return now
-    if scene.hurdle:
-        return scene.hurdle
+    if hurdle := "claim" if scene.handed and scene.hurdle != "signin" else scene.hurdle:
+        return hurdle
     if now is Phase.SCHEDULED:
         return now
     if scene.position is None or scene.joins_at is not None:
@@ -158,8 +177,9 @@ def _refresh(face: str, scene: Scene) -> tuple[int, str]:
         return max(0, math.ceil((scene.answer.enter_at - scene.now_ms) / 1000)), scene.location
     if isinstance(scene.answer, AtDoor):
         return max(1, math.ceil((scene.answer.knock_again_at - scene.now_ms) / 1000)), scene.address
-    if face == "holding":
-        return max(1, math.ceil(((scene.joins_at or 0) - scene.now_ms) / 1000)), scene.address
+    if scene.offer or face == "holding":
+        ends_at = scene.offer.expires_at if scene.offer else scene.joins_at or 0
+        return max(1, math.ceil((ends_at - scene.now_ms) / 1000)), scene.address
     if face == "crowded":
         return _FAR_S, scene.address
     if face not in {*_SAFE, "called", "scheduled"}:

@@ -1,5 +1,6 @@
 """The way of a browser without JavaScript: pages made for one shopper, and plain forms that lead back to them."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -12,16 +13,19 @@ from gate import shopper
 from gate.bodies import entropy_in, read_form
 from gate.friction import Friction
 from gate.gate import Gate, LiveRoom, no_store
+from gate.handover import make_link, picture, take_over
 from gate.languages import choose, keep_choice
 from gate.paths import safe_next
-from gate.plain import Hurdle, Scene, plain_headers, render_plain
+from gate.plain import Hurdle, Offer, Scene, plain_headers, render_plain
 from waitroom.answers import AtDoor, Entered
 from waitroom.errors import (
     IdentityNeeded,
+    Moved,
     NotCalled,
     NotJoinable,
     NotOpen,
     OneVisitOnly,
+    Refused,
     Spent,
     StoreAway,
     TokenInvalid,
@@ -33,14 +37,15 @@ from waitroom.tickets import Stamp, Ticket, stamp_cookie, ticket_cookie
 _HURDLES: Mapping[type[Exception], Hurdle] = {
     IdentityNeeded: "signin",
     Spent: "spent",
+    Moved: "moved",
     OneVisitOnly: "once",
     TooManyJoins: "crowded",
 }
-_SAID = {*_HURDLES.values(), "left"}
+_SAID = {*_HURDLES.values(), "left", "later", "expired"}
 """What a form that leads back to the page may have it say."""
 
 
-_NO_PLACE = (IdentityNeeded, OneVisitOnly, NotJoinable, StoreAway, TooManyJoins)
+_NO_PLACE = (IdentityNeeded, Moved, OneVisitOnly, NotJoinable, StoreAway, TooManyJoins)
 """Why a join may be in vain; those without a hurdle show in the room's phase."""
 
 
@@ -56,7 +61,8 @@ class PlainPages:
         """The page as it is for this shopper now; with ``knock=1`` it knocks for them first."""
         wanted = request.query.get("next") or _referred_next(request)
         ticket = shopper.find_ticket(self._gate, request, self._room.name)
-        scene = replace(self._scene(ticket, wanted), reader=choose(request, self._look.languages))
+        reader = choose(request, self._look.languages)
+        scene = replace(self._scene(ticket, wanted), reader=reader, handed=request.query.get("move", ""))
         stamp = self._find_stamp(request)
         if stamp is not None and stamp.joins_at <= scene.now_ms:
             try:
@@ -75,10 +81,11 @@ class PlainPages:
         return keep_choice(request, response, self._look.languages, secure=secure)
 
     async def join(self, request: web.Request) -> web.Response:
-        """Take a ticket, or with ``do=leave`` give it up; back to the page."""
+        """Take a ticket, or do with it what the form says; back to the page."""
         form = await read_form(request)
-        if form.get("do") == "leave":
-            return await self._leave(request, form)
+        acts = {"leave": self._leave, "defer": self._defer, "move": self._offer, "claim": self._claim}
+        if act := acts.get(form.get("do", "")):
+            return await act(request, form)
         try:
             friction = self._room.friction
             if friction is not None and friction.work is not None:
@@ -97,7 +104,7 @@ class PlainPages:
         try:
             ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
             answer = await self._room.waiting.knock(ticket)
-        except (IdentityNeeded, Spent) as error:
+        except (IdentityNeeded, Spent, Moved) as error:
             return self._show(replace(scene, hurdle=_HURDLES[type(error)]))
         except (NotCalled, NotOpen, TokenInvalid):
             return self._show(scene)
@@ -114,6 +121,8 @@ class PlainPages:
     ) -> web.Response:
         identity = shopper.read_identity(self._gate, request, self._room.waiting.room)
         held = shopper.find_ticket(self._gate, request, self._room.name)
+        if held is not None and not self._room.waiting.moves.is_held(held):
+            held = None  # the page has said so, and this is the wish for a new one
         if self._room.friction is not None:
             self._room.friction.count(request)
         joined = await self._room.waiting.join(entropy, identity, held)
@@ -144,10 +153,45 @@ class PlainPages:
         if ticket is not None:
             try:
                 await self._room.waiting.leave_line(ticket)
+            except Moved:
+                pass  # the place stays with the other device; this one forgets it
             except StoreAway:
                 return self._back(form)
         gone = shopper.take_back(self._gate, request, ticket_cookie(self._room.name))
         return self._back(form, set_cookie=gone, hurdle="left")
+
+    async def _defer(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        with suppress(Refused, TokenInvalid, StoreAway):
+            ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
+            await self._room.waiting.defer(ticket)
+            return self._back(form, hurdle="later")
+        return self._back(form)
+
+    async def _offer(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        """Show the link that hands the place over; it leads to this page, which any browser can show."""
+        try:
+            ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
+            self._room.waiting.moves.require_held(ticket)
+        except (IdentityNeeded, Moved, TokenInvalid) as error:
+            return self._back(form, hurdle=_HURDLES.get(type(error), ""))
+        link = make_link(self._gate, request, ticket)
+        address = f"{link.room}?{urlencode({'plain': '1', 'move': link.token})}"
+        offer = Offer(address, await asyncio.to_thread(picture, address), link.expires_at)
+        scene = replace(self._scene(ticket, form.get("next", "")), offer=offer)
+        return self._show(replace(scene, reader=choose(request, self._look.languages)))
+
+    async def _claim(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        token = form.get("move", "")
+        try:
+            ticket = await take_over(self._gate, request, self._room, token, entropy_in(dict(form)))
+        except IdentityNeeded:
+            return self._back(form, hurdle="signin", move=token)
+        except StoreAway:
+            return self._back(form, move=token)
+        except (Refused, TokenInvalid):
+            return self._back(form, hurdle="expired")
+        _, set_cookie = shopper.give_ticket(self._gate, request, ticket)
+        return self._back(form, set_cookie=set_cookie)
 
     def _scene(self, ticket: Ticket | None, wanted: str) -> Scene:
         waiting = self._room.waiting
@@ -155,7 +199,7 @@ class PlainPages:
         likely = None
         if position is not None and position.ahead is not None:
             likely = chance(position.ahead, self._room.flow, waiting.line)
-        path = safe_next(wanted) or next(iter(waiting.room.protect), "/")
+        path = shopper.way_on(waiting.room, wanted)
         return Scene(
             room=waiting.room,
             line=waiting.line,
@@ -165,6 +209,7 @@ class PlainPages:
             wait=None if position is None else self._room.wait_for(position),
             chance=likely,
             location=path,
+            hurdle=None if ticket is None or waiting.moves.is_held(ticket) else "moved",
             store_away=waiting.store_away,
             look=self._look,
         )
@@ -177,12 +222,19 @@ class PlainPages:
         )
 
     def _back(
-        self, form: Mapping[str, str], *, set_cookie: str = "", knock: str = "", hurdle: str = ""
+        self,
+        form: Mapping[str, str],
+        *,
+        set_cookie: str = "",
+        knock: str = "",
+        hurdle: str = "",
+        move: str = "",
     ) -> web.Response:
         query = {
             "plain": "1",
             "knock": knock,
             "hurdle": hurdle,
+            "move": move,
             "next": safe_next(form.get("next", "")) or "",
         }
         query = {name: value for name, value in query.items() if value}

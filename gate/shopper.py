@@ -9,11 +9,13 @@ from aiohttp import web
 from gate.cookies import TICKET_AGE_S, cookie, credentials
 from gate.forwarded import scheme
 from gate.gate import Gate
+from gate.paths import safe_next
 from waitroom.answers import Entered
 from waitroom.errors import IdentityNeeded, TokenInvalid
 from waitroom.room import Room
 from waitroom.tickets import (
     IDENTITY_COOKIE,
+    PASS,
     TICKET,
     Pass,
     Stamp,
@@ -70,6 +72,21 @@ def find_pass(gate: Gate, request: web.Request, room: str) -> Pass | None:
     return _first_good(tokens, lambda token: gate.tokens.read_pass(token, room, now, trouble_ms))
 
 
+def own_pass(gate: Gate, request: web.Request, room: Room) -> Pass:
+    """The pass of a request that is good or will be, shown by whoever it was given to.
+
+    Raises:
+        IdentityNeeded: the room asks who they are, and the request does not say.
+        TokenInvalid: there is no pass, its time is up, or it was given to another identity.
+    """
+    granted = find_pass(gate, request, room.name)
+    if granted is None:
+        raise TokenInvalid(PASS, "the request carries none that is good now")
+    if granted.identity != read_identity(gate, request, room):
+        raise TokenInvalid(PASS, "it was given to another account")
+    return granted
+
+
 def read_identity(gate: Gate, request: web.Request, room: Room) -> str:
     """The subject who asks; empty in a room without identities.
 
@@ -112,6 +129,12 @@ def give_pass(gate: Gate, request: web.Request, granted: Pass) -> tuple[str, str
     return token, cookie(
         pass_cookie(granted.room), token, age_s=age_s + SPARE_S, secure=is_secure(gate, request)
     )
+
+
+def way_on(room: Room, wanted: object) -> str:
+    """Where in the shop a shopper goes: the path they want if it is one on this site, else the room's sale."""
+    path = safe_next(wanted) if isinstance(wanted, str) else None
+    return path or next(iter(room.protect), "/")
 
 
 def take_back(gate: Gate, request: web.Request, name: str) -> str:

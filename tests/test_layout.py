@@ -18,7 +18,7 @@ OF_THE_SHOP = {
     "waitroom.settings",
     "waitroom.tickets",
 }
-PURE = ("room", "draw", "tree", "record", "pace", "forecast", "model", "trouble")
+PURE = ("room", "draw", "tree", "record", "pace", "forecast", "model", "model_holders", "trouble")
 DOES_IO = {
     "aiohttp",
     "asyncio",

@@ -75,6 +75,50 @@ class Spent(Refused):
         super().__init__("this ticket is spent; join again for a new place at the end of the line")
 
 
+class Moved(Refused):
+    """The ticket's place was moved to another device, which holds it now."""
+
+    def __init__(self) -> None:
+        super().__init__("your place was moved to another device; go on there")
+
+
+class LinkUsed(Refused):
+    """The link that hands a place over was used already, by another device."""
+
+    def __init__(self) -> None:
+        super().__init__("this link was used already; make a new one on the device that holds the place")
+
+
+class OtherAccount(Refused):
+    """The place in the link belongs to an identity, and it is not the one that asks."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this place belongs to another account; sign in at the shop with the one that holds it"
+        )
+
+
+class InShop(Refused):
+    """The ticket's visit is under way: its place cannot be put off or handed on any more."""
+
+    def __init__(self) -> None:
+        super().__init__("your visit has begun: its place cannot be put off or handed on any more")
+
+
+class VisitOver(Refused):
+    """The visit has ended: its pass is good for nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__("your visit is over; join again for a new place at the end of the line")
+
+
+class NoMoreTime(Refused):
+    """The visit cannot be made longer: the room gives no more time, or this visitor has had all of it."""
+
+    def __init__(self) -> None:
+        super().__init__("this visit cannot be made longer")
+
+
 class OneVisitOnly(Refused):
     """The room lets each identity enter once, and this one has."""
 

@@ -35,6 +35,31 @@ class Entered:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """A place that was on its way or at the door let others by."""
+
+    room: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketMoved:
+    """A ticket's place was moved to another device."""
+
+    room: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """A visitor was given more time: the visit lasts until ``expires_at`` (epoch ms) now."""
+
+    room: str
+    place: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """A visit was ended before its time."""
 
@@ -91,7 +116,19 @@ class StoreBack:
 
 
 Event: TypeAlias = (
-    Joined | Knocked | Entered | Left | LineRead | PhaseChanged | Drawn | ScriptRan | StoreLost | StoreBack
+    Joined
+    | Knocked
+    | Entered
+    | Deferred
+    | TicketMoved
+    | Extended
+    | Left
+    | LineRead
+    | PhaseChanged
+    | Drawn
+    | ScriptRan
+    | StoreLost
+    | StoreBack
 )
 Observe: TypeAlias = Callable[[Event], None]
 

@@ -26,6 +26,8 @@ def settings_fields(schedule: Schedule, pace: Pace) -> list[str]:
         "burst": pace.burst,
         "visit_ms": pace.visit_ms,
         "visit_longest_ms": pace.visit_longest_ms,
+        "more_time_ms": pace.more_time_ms,
+        "more_times": pace.more_times,
         "version": pace.version,
     }
     return [text for name, value in values.items() if value is not None for text in (name, str(value))]
@@ -49,13 +51,15 @@ def read_pace(fields: Fields) -> Pace:
         burst=int(fields[b"burst"]),
         visit_ms=int(fields[b"visit_ms"]),
         visit_longest_ms=int(fields[b"visit_longest_ms"]),
+        more_time_ms=int(fields.get(b"more_time_ms", 0)),
+        more_times=int(fields.get(b"more_times", 0)),
         version=int(fields[b"version"]),
     )
 
 
-def read_longest_visit(fields: Fields) -> int:
+def read_longest_pass(fields: Fields) -> int:
     """The longest that a pass may be good for, ms: also one signed before the operator shortened visits."""
-    return max(int(fields[b"visit_longest_ms"]), int(fields.get(b"visit_longest_ever_ms", 0)))
+    return max(read_pace(fields).longest_ms, int(fields.get(b"visit_longest_ever_ms", 0)))
 
 
 def read_line(fields: Fields, visits: int, at_door: int, coming: int) -> Line:

@@ -126,11 +126,11 @@ def sustained(pace: Pace, line: Line, open_ms: int) -> float:
     """
     if pace.capacity is None:
         return pace.rate
-    limit = pace.visit_longest_ms / 60_000
+    limit = pace.longest_ms / 60_000
     if not (line.entries and line.entering_per_minute):
         return min(pace.rate, pace.capacity / limit)
     lately = line.visits / line.entering_per_minute
-    unproven = min(1.0, line.visits / line.entries) * max(0.0, 1 - open_ms / pace.visit_longest_ms)
+    unproven = min(1.0, line.visits / line.entries) * max(0.0, 1 - open_ms / pace.longest_ms)
     length = lately + unproven * max(0.0, limit - lately)
     return min(pace.rate, pace.capacity / length) if length else pace.rate
 

@@ -17,6 +17,8 @@ class Keys:
         self.entered = self._prefix + "entered"
         self.ended = self._prefix + "ended"
         self.spent = self._prefix + "spent"
+        self.generations = self._prefix + "generations"
+        self.claims = self._prefix + "claims"
         self.log = self._prefix + "log"
         self.audit = self._prefix + "audit"
 

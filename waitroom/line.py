@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from waitroom import draw, events, record
-from waitroom.answers import AtDoor, Entered, Joined, Position
+from waitroom.answers import Entered, Joined
 from waitroom.clock import Clock
 from waitroom.drawing import Drawing
 from waitroom.errors import (
@@ -21,14 +21,16 @@ from waitroom.errors import (
     Spent,
     StoreAway,
 )
-from waitroom.fields import pairs, read_line, read_longest_visit, read_pace, read_schedule, settings_fields
+from waitroom.fields import pairs, read_line, read_longest_pass, read_pace, read_schedule, settings_fields
 from waitroom.joins import Answer, Joins, Request
 from waitroom.keys import Keys
-from waitroom.presale import Commitment, Result, commit, place_of
+from waitroom.moves import Moves
+from waitroom.presale import Commitment, Result, commit
 from waitroom.room import Hold, Line, Pace, Phase, Room, phase
 from waitroom.settings import RoomSettings
+from waitroom.shoppers import Shoppers
 from waitroom.store import Store, Unfounded
-from waitroom.tickets import Pass, Ticket, Tokens
+from waitroom.tickets import Ticket, Tokens
 from waitroom.visits import Visits
 
 SEALED_AT_ONCE = 10_000
@@ -47,7 +49,7 @@ class Marks:
         return self.issued, self.called, self.presale_size
 
 
-class WaitingRoom:
+class WaitingRoom(Shoppers):
     """One room, live.
 
     Args:
@@ -75,6 +77,7 @@ class WaitingRoom:
         self.store_away = False
         self.keys = Keys(name)
         self.visits = Visits(clock, self._extend_visits, lambda: self.trouble_ms)
+        self.moves = Moves()
         self._clock = clock
         self._settings = settings
         self._store = store
@@ -106,21 +109,22 @@ class WaitingRoom:
         """
         keys = self.keys
         sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended)
-        names = (keys.roll, *sets, keys.log)
+        names = (keys.roll, *sets, keys.log, keys.generations)
+        args = (*self._marks.args(), int(force), self.visits.ended_since, self.moves.since)
         try:
-            since = self.visits.ended_since
             try:
-                answer = await self._run("call", names, *self._marks.args(), int(force), since)
+                answer = await self._run("call", names, *args)
             except Unfounded:
                 await self._found(again=True)
-                answer = await self._run("call", names, *self._marks.args(), int(force), since)
+                answer = await self._run("call", names, *args)
         except StoreAway as error:
             self._lose_store(error)
             return
         self._regain_store()
-        line, settings, visits, at_door, coming, ended = answer
+        line, settings, visits, at_door, coming, ended, moved = answer
         self._read(line, settings, visits=visits, at_door=at_door, coming=coming)
-        self.visits.read_ended(ended, read_longest_visit(pairs(settings)))
+        self.visits.read_ended(ended, read_longest_pass(pairs(settings)))
+        self.moves.read(moved, pairs(line).get(b"hold_until", b""))
 
     async def advance_draw(self) -> bool:
         """Take the draw as far as the time allows: freeze, publish the roll, settle. Says whether it is made.
@@ -180,7 +184,7 @@ class WaitingRoom:
         seal = record.seal(line.seal or record.first_link(self.room.name), entries)
         await self._run("seal", (self.keys.log,), line.seal.hex(), entries[-1][0], seal.hex())
 
-    # ---- Shoppers' verbs
+    # ---- Taking a ticket; what its holder asks stands in `Shoppers`
 
     async def join(self, entropy: bytes, identity: str = "", held: Ticket | None = None) -> Joined:
         """Take a ticket; a repeat gets the same one, and so does whoever holds one that is not spent.
@@ -190,8 +194,12 @@ class WaitingRoom:
         Raises:
             NotJoinable: no tickets are issued in this phase.
             OneVisitOnly: the room lets an identity enter once, and this one has.
+            Moved: another device holds the place.
             StoreAway: the store does not answer, or has just come back; nothing is lost by asking again.
         """
+        held = held if held is not None and held.identity == identity else None
+        if held is not None:
+            self.moves.require_held(held)
         ticket_id = self._tokens.ticket_id(self.room.name, entropy)
         leaf = draw.leaf(ticket_id, entropy)
         request = Request(
@@ -199,50 +207,15 @@ class WaitingRoom:
             identity=identity,
             id=ticket_id.hex(),
             entropy=entropy,
-            held=self._record(held) if held is not None and held.identity == identity else "",
+            held="" if held is None else self._record(held),
         )
         answer = await self._joins.answer(request)
         if answer.code == "refused":
             raise NotJoinable(answer.phase)
         if answer.code == "once":
             raise OneVisitOnly
-        ticket = Ticket(self.room.name, answer.number, bytes.fromhex(answer.id), identity)
+        ticket = self._held(Ticket(self.room.name, answer.number, bytes.fromhex(answer.id), identity), held)
         return Joined(ticket, answer.code == "new", leaf if ticket.id == ticket_id else None)
-
-    def position(self, ticket: Ticket) -> Position:
-        """Where a ticket stands; arithmetic in memory."""
-        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
-        if place is None:
-            return Position(ticket.number, None, None, called=False)
-        return Position(ticket.number, place, max(0, place - self.line.called), place < self.line.called)
-
-    async def knock(self, ticket: Ticket) -> Entered | AtDoor:
-        """Ask to be let in. Repeated while the visit lasts, it gives the same answer.
-
-        Raises:
-            NotCalled: the turn has not come. Spent: it is over. NotOpen: nobody enters in this phase.
-            StoreAway: the store does not answer.
-        """
-        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
-        if place is None:
-            raise NotOpen(self.phase())
-        keys = self.keys
-        sets = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered)
-        names = (*sets, keys.spent, keys.holders, keys.log)
-        code, *rest = await self._run("knock", names, place, ticket.number, ticket.identity, ticket.id.hex())
-        result = code.decode()
-        phase_name = rest[0].decode() if result == "phase" else ""
-        self._observe(events.Knocked(self.room.name, phase_name or result))
-        if result == "entered":
-            enter_at, expires_at, trouble_ms, new = rest
-            if new:
-                self._observe(events.Entered(self.room.name, place, enter_at, expires_at))
-            return Entered(place, enter_at, expires_at, trouble_ms)
-        if result == "door":
-            return AtDoor(place, *rest)
-        if result == "not_called":
-            raise NotCalled(rest[0])
-        raise Spent if result == "spent" else NotOpen(phase_name)
 
     async def go_straight_in(
         self, entropy: bytes, identity: str = "", held: Ticket | None = None
@@ -250,7 +223,7 @@ class WaitingRoom:
         """Join, call and knock at once, for a shopper who comes while nobody waits; None: the line it is.
 
         Raises:
-            NotJoinable, OneVisitOnly, StoreAway: as for ``join``.
+            NotJoinable, OneVisitOnly, Moved, StoreAway: as for ``join``.
         """
         joined = await self.join(entropy, identity, held)
         await self.tick(force=True)
@@ -266,23 +239,6 @@ class WaitingRoom:
         line, capacity = self.line, self.room.pace.capacity
         room_left = capacity is None or line.visits < capacity
         return self.phase() is Phase.OPEN and not line.waiting and not line.at_door and room_left
-
-    async def leave_line(self, ticket: Ticket) -> None:
-        """Give up a ticket: its place holds nobody up, and a visit of it ends.
-
-        Raises:
-            StoreAway: the store does not answer.
-        """
-        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
-        await self._leave("" if place is None else place, ticket.number)
-
-    async def leave_shop(self, granted: Pass) -> None:
-        """End a visit before its time; its pass is good for nothing from now on.
-
-        Raises:
-            StoreAway: the store does not answer.
-        """
-        await self._leave(granted.place, -1)
 
     # ---- The operator's and the shop's verbs
 
@@ -397,16 +353,18 @@ class WaitingRoom:
         self._observe(events.Joined(self.room.name, len(new), known))
         return answers
 
-    def _record(self, ticket: Ticket) -> str:
-        place = place_of(ticket.number, self.line, self.room.schedule, self.draw)
-        return f"{ticket.number}:{ticket.id.hex()}" + ("" if place is None else f":{place}")
+    def _held(self, ticket: Ticket, held: Ticket | None) -> Ticket:
+        """A ticket of the generation that is due to who joined: the one they hold; an identity has the latest."""
+        if held is not None and held.number == ticket.number:
+            return ticket._replace(generation=held.generation)
+        if ticket.identity:
+            return ticket._replace(generation=self.moves.generation(ticket.number))
+        self.moves.require_held(ticket)
+        return ticket
 
-    async def _leave(self, place: int | str, number: int) -> None:
-        keys = self.keys
-        names = (keys.coming, keys.door, keys.knocks, keys.visits, keys.entered, keys.ended, keys.spent)
-        if await self._run("leave", names, place, number):
-            self.visits.end(int(place))
-            self._observe(events.Left(self.room.name, int(place)))
+    def _record(self, ticket: Ticket) -> str:
+        place = self._place(ticket)
+        return f"{ticket.number}:{ticket.id.hex()}" + ("" if place is None else f":{place}")
 
     async def _extend_visits(self, places: Sequence[int]) -> list[int]:
         ends: list[int] = await self._run("touch", (self.keys.visits, self.keys.entered), *places)

@@ -30,8 +30,15 @@ class LineMetrics:
         self._joins = counter("joins", "Joins answered: new tickets, or known ones.", "room", "result")
         self._batch = histogram("join_batch_size", "Joins in one script call.", "room", _BATCH)
         self._knocks = counter("knocks", "Knocks by answer.", "room", "result")
-        self._entered = counter("entered", "Places let in by this gate.", "room")
-        self._left = counter("left", "Visits ended early through this gate.", "room")
+        self._each: dict[type[events.Event], Counter] = {
+            events.Entered: counter("entered", "Places let in by this gate.", "room"),
+            events.Deferred: counter(
+                "deferred", "Called places that let others by, through this gate.", "room"
+            ),
+            events.TicketMoved: counter("moved", "Places moved to another device through this gate.", "room"),
+            events.Extended: counter("extended", "Visits made longer through this gate.", "room"),
+            events.Left: counter("left", "Visits ended early through this gate.", "room"),
+        }
         self._scripts = histogram("script_seconds", "Time of a verb's script call.", "verb", _SECONDS)
         self._failed = counter("script_failures", "Script calls that the store did not answer.", "verb")
 
@@ -48,10 +55,14 @@ class LineMetrics:
                 self._batch.labels(room).observe(new + known)
             case events.Knocked(room, result):
                 self._knocks.labels(room, result).inc()
-            case events.Entered(room):
-                self._entered.labels(room).inc()
-            case events.Left(room):
-                self._left.labels(room).inc()
+            case (
+                events.Entered()
+                | events.Deferred()
+                | events.TicketMoved()
+                | events.Extended()
+                | events.Left()
+            ):
+                self._each[type(event)].labels(event.room).inc()
             case events.LineRead(room, line, phase):
                 self._gauges.show(room, line, phase)
             case events.StoreLost():

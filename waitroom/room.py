@@ -95,6 +95,8 @@ class Pace:
         burst: entries allowed back to back.
         visit_ms: length of a visit; in a sliding room, how long it lasts after the last request.
         visit_longest_ms: a visit never lasts longer than this; a room slides when it is above ``visit_ms``.
+        more_time_ms: how much longer a visit lasts each time its visitor asks; 0: asking is of no use.
+        more_times: how often a visitor may ask.
         version: grows with each change, for compare-and-set.
     """
 
@@ -103,12 +105,31 @@ class Pace:
     burst: int
     visit_ms: int
     visit_longest_ms: int
+    more_time_ms: int = 0
+    more_times: int = 1
     version: int = 1
 
     @property
     def sliding(self) -> bool:
         """Whether visits are extended while the visitor is active."""
         return self.visit_longest_ms > self.visit_ms
+
+    @property
+    def more_ms(self) -> int:
+        """How much longer a visit may last because its visitor asks."""
+        return self.more_time_ms * self.more_times
+
+    @property
+    def longest_ms(self) -> int:
+        """How long a visit may last in all."""
+        return self.visit_longest_ms + self.more_ms
+
+    def times_left(self, enter_at: int, expires_at: int) -> int:
+        """How often a visitor may still ask for more time, by the times of their pass (epoch ms)."""
+        if not self.more_ms:
+            return 0
+        left_ms = enter_at + self.longest_ms - expires_at
+        return max(0, min(self.more_times, -(-left_ms // self.more_time_ms)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,8 @@ class RoomSettings(BaseModel):
     burst: int = Field(default=1, ge=1, le=10_000)
     visit_seconds: float = Field(default=600, ge=1, le=86_400)
     visit_longest_seconds: float | None = Field(default=None, ge=1, le=86_400)
+    more_time_seconds: float = Field(default=0, ge=0, le=3_600)
+    more_times: int = Field(default=1, ge=1, le=24)
     identity: bool = False
     once: bool = False
     protect: tuple[SitePath, ...] = ("/",)
@@ -177,7 +179,8 @@ class RoomSettings(BaseModel):
         visit_ms = round(self.visit_seconds * 1000)
         longest = self.visit_longest_seconds
         longest_ms = visit_ms if longest is None else round(longest * 1000)
-        return Pace(self.rate, self.capacity, self.burst, visit_ms, longest_ms)
+        more_ms = round(self.more_time_seconds * 1000)
+        return Pace(self.rate, self.capacity, self.burst, visit_ms, longest_ms, more_ms, self.more_times)
 
     def room(self, name: str, schedule: Schedule, pace: Pace) -> Room:
         """The room with this name, as founded."""
@@ -201,6 +204,8 @@ MI_LAUNCH = RoomSettings(
     rate=120,
     capacity=40,
     burst=5,
+    more_time_seconds=120,
+    more_times=2,
     identity=True,
     protect=("/sale",),
     stock="/units",

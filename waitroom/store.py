@@ -23,8 +23,8 @@ from waitroom.events import Observe, ScriptRan, ignore
 OLDEST = (7, 0)
 CONNECTIONS = 16
 VERBS = (
-    "join", "freeze", "publish", "settle", "call", "knock", "leave", "touch", "hold", "units", "tune", "trouble",
-    "seal",
+    "join", "freeze", "publish", "settle", "call", "knock", "defer", "claim", "leave", "touch", "extend", "hold",
+    "units", "tune", "trouble", "seal",
 )  # fmt: skip
 
 # What a server says when it is there but cannot serve now; asking again later is right. For some of its error

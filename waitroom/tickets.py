@@ -21,6 +21,7 @@ from itsdangerous.encoding import base64_encode
 from waitroom.errors import TokenExpired, TokenInvalid
 
 TICKET = "ticket"
+MOVE = "move"
 PASS = "pass"  # noqa: S105 - the name of a purpose, no password
 IDENTITY = "identity"
 OPERATOR = "operator"
@@ -48,12 +49,17 @@ def stamp_cookie(room: str) -> str:
 
 
 class Ticket(NamedTuple):
-    """A number in a room. ``id`` is 16 bytes; ``identity`` is the subject who holds it, or empty."""
+    """A number in a room. ``id`` is 16 bytes; ``identity`` is the subject who holds it, or empty.
+
+    ``generation`` tells tickets apart that have one number: it grows when the place is moved to another device. The
+    id stays, since the draw's leaf is made of it.
+    """
 
     room: str
     number: int
     id: bytes
     identity: str = ""
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ class Tokens:
             raise ValueError("tokens need at least one secret")
         self._newest = secrets[-1].encode()
         self._id_mac = hmac.new(self._newest, b"ticket-id\0", "sha256")
-        purposes = (TICKET, PASS, IDENTITY, OPERATOR, STAMP)
+        purposes = (TICKET, MOVE, PASS, IDENTITY, OPERATOR, STAMP)
         self._signers = {purpose: _Signer(secrets, purpose) for purpose in purposes}
 
     def ticket_id(self, room: str, entropy: bytes) -> bytes:
@@ -170,7 +176,8 @@ class Tokens:
 
     def sign_ticket(self, ticket: Ticket) -> str:
         """The token of a ticket."""
-        return self._sign(TICKET, ticket.room, ticket.number, ticket.id.hex(), ticket.identity)
+        generation = (ticket.generation,) if ticket.generation else ()
+        return self._sign(TICKET, ticket.room, ticket.number, ticket.id.hex(), ticket.identity, *generation)
 
     def read_ticket(self, token: str, room: str) -> Ticket:
         """The ticket in a token made for ``room``.
@@ -178,9 +185,27 @@ class Tokens:
         Raises:
             TokenInvalid: for any other text.
         """
-        found, number, ticket_id, identity = self._read(TICKET, token, 4)
+        found, number, ticket_id, identity, *moved = self._read(TICKET, token, 4, 5)
         _require_room(TICKET, found, room)
-        return Ticket(room, int(number), bytes.fromhex(ticket_id), identity)
+        return Ticket(room, int(number), bytes.fromhex(ticket_id), identity, *map(int, moved))
+
+    def sign_move(self, ticket: Ticket, expires_at: int) -> str:
+        """The token by which the holder of a ticket hands its place on, good until ``expires_at`` (epoch ms)."""
+        return self._sign(
+            MOVE, ticket.room, ticket.number, ticket.id.hex(), ticket.identity, ticket.generation, expires_at
+        )
+
+    def read_move(self, token: str, room: str, now_ms: int) -> Ticket:
+        """The ticket whose place a token made for ``room`` hands on.
+
+        Raises:
+            TokenInvalid: for any other text.
+            TokenExpired: when its time is up.
+        """
+        found, number, ticket_id, identity, generation, expires_at = self._read(MOVE, token, 6)
+        _require_room(MOVE, found, room)
+        _require_time(MOVE, int(expires_at), now_ms)
+        return Ticket(room, int(number), bytes.fromhex(ticket_id), identity, int(generation))
 
     def sign_pass(self, granted: Pass) -> str:
         """The token of a pass."""
@@ -267,12 +292,12 @@ class Tokens:
             raise ValueError(f"a field of a token holds no dots, and one of this {purpose} does: {payload!r}")
         return self._signers[purpose].sign(payload)
 
-    def _read(self, purpose: str, token: str, count: int) -> list[str]:
+    def _read(self, purpose: str, token: str, *counts: int) -> list[str]:
         payload = self._signers[purpose].unsign(token)
         if payload is None:
             raise TokenInvalid(purpose)
         fields = payload.split(".")
-        if len(fields) != count:
+        if len(fields) not in counts:
             raise TokenInvalid(purpose, "it comes from another version")
         return fields
 

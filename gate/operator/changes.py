@@ -9,7 +9,9 @@ from gate.problems import BadRequest
 from waitroom.room import Hold, Pace
 from waitroom.settings import RoomSettings
 
-PACE_FIELDS = ("rate", "capacity", "burst", "visit_seconds", "visit_longest_seconds")
+PACE_FIELDS = (
+    "rate", "capacity", "burst", "visit_seconds", "visit_longest_seconds", "more_time_seconds", "more_times",
+)  # fmt: skip
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 
 Reason = Annotated[str, StringConstraints(max_length=200, pattern=_NO_CONTROLS, strip_whitespace=True)]
@@ -39,6 +41,8 @@ def describe_pace(pace: Pace) -> dict[str, Any]:
         "burst": pace.burst,
         "visit_seconds": pace.visit_ms / 1000,
         "visit_longest_seconds": pace.visit_longest_ms / 1000,
+        "more_time_seconds": pace.more_time_ms / 1000,
+        "more_times": pace.more_times,
         "version": pace.version,
     }
 

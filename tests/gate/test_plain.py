@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 
 from gate.look import our_look
 from gate.page import render_page
-from gate.plain import Scene, plain_headers, render_plain
+from gate.plain import Offer, Scene, plain_headers, render_plain
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.room import Line, Pace, Room, Schedule
 
@@ -93,6 +93,17 @@ FACES = {
     "spent": (replace(SCENE, hurdle="spent"), ["Your visit is over", "Join again"]),
     "once": (replace(SCENE, hurdle="once"), ["everyone goes in once"]),
     "left": (replace(SCENE, hurdle="left"), ["You have left the line", "Join again"]),
+    "later": (replace(CALLED, hurdle="later"), ["You let others by", "Place 1 is kept", "Go in now"]),
+    "moved": (replace(CALLED, hurdle="moved"), ["Your place has moved", "Join again"]),
+    "expired": (replace(SCENE, position=None, hurdle="expired"), ["This link no longer works"]),
+    "move": (
+        replace(SCENE, offer=Offer("https://mi.example/?plain=1&move=a", "<svg/>", NOW + 600_000)),
+        ["600; url=/", "https://mi.example/?plain=1&amp;move=a", "%3Csvg/%3E", "The link works once"],
+    ),
+    "claim": (
+        replace(SCENE, position=None, handed="mi-launch.7"),
+        ["A place for this device", 'name="move" value="mi-launch.7"', "Take this place"],
+    ),
     "holding": (
         replace(SCENE, position=None, joins_at=NOW + 25_000),
         ["Almost in line", "00:25", "until you join", "25; url=/"],
@@ -119,7 +130,7 @@ def test_wish_where_to_go_stays_through_every_step() -> None:
     """The refresh and the forms carry ``next``, escaped."""
     html = render_plain(CALLED)
     assert "url=/waitroom/mi-launch?plain=1&amp;next=%2Fsale%3Fx%3D1%26y" in html
-    assert html.count('name="next" value="/sale?x=1&amp;y"') == 2  # go in, and leave
+    assert html.count('name="next" value="/sale?x=1&amp;y"') == 4  # go in, not now, move, and leave
 
 
 def test_next_cannot_become_markup() -> None:
@@ -164,7 +175,7 @@ async def test_browser_without_javascript_is_led_through_the_line(browser: Brows
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("name", ["join", "holding", "crowded", "waiting", "called", "door"])
+@pytest.mark.parametrize("name", ["join", "holding", "crowded", "waiting", "called", "door", "move", "claim"])
 async def test_plain_pages_can_be_used_by_anyone(browser: Browser, name: str) -> None:
     """Axe finds nothing but the refresh itself, which is what the page is for, and 320 pixels suffice."""
     page = await browser.new_page(viewport={"width": 320, "height": 640})

@@ -2,7 +2,7 @@
 
 import re
 from html import unescape
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import pytest
 
@@ -151,6 +151,86 @@ async def test_leaving_the_line_by_a_form(front: Front) -> None:
     assert heading(await shopper.browse(back)) == "You have left the line"
     await front.later(250)
     assert await look(copy, "&knock=1") == "Your visit is over"
+
+
+async def test_letting_others_by_by_a_form(front_with: OpenFront) -> None:
+    """The page says that the place is kept, and its button knocks; without a turn to put off it is as it was."""
+    front = await front_with(capacity=1)
+    await front.in_shop()
+    shopper = await front.in_line()
+    await front.later(1000)
+    assert await look(shopper, "&knock=1") == "You are at the door"
+    back = await submit(shopper, "ticket", do="defer", next="/sale")
+    assert back == f"{PLAIN}&hurdle=later&next=%2Fsale"
+    page = await shopper.browse(back)
+    assert heading(page) == "You let others by"
+    assert refresh(page) == (60, f"{PLAIN}&next=%2Fsale")
+    await front.later(250)
+    assert front.room.waiting.line.at_door == 0
+    assert await look(shopper, "&knock=1") == "You are at the door"
+    assert await submit(front.shopper(), "ticket", do="defer") == PLAIN
+    assert await submit(await front.in_line(), "ticket", do="defer") == PLAIN
+
+
+async def make_link(shopper: Shopper) -> str:
+    """The address that the page shows to whoever moves their place; without the host."""
+    page = await shopper.submit("ticket", do="move", next="/sale")
+    assert heading(page) == "Move my place to another device"
+    assert 'src="data:image/svg+xml,%3Csvg' in page.text
+    found = re.search(r'<a href="http://[^/]*([^"]*)"', page.text)
+    assert found
+    return unescape(found[1])
+
+
+def fields_of(page: Answer) -> dict[str, str]:
+    """What the page's form sends."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+
+
+async def test_moving_a_place_by_links_and_forms_alone(front: Front) -> None:
+    """The other device opens the link and takes the place; the old one is told, and may join again."""
+    old, phone = await front.in_line(), front.shopper()
+    address = await make_link(old)
+    page = await phone.browse(address)
+    assert heading(page) == "A place for this device"
+    assert refresh(page)[1].startswith(f"{PLAIN}&move={ROOM}.0.")
+    sent = fields_of(page)
+    for _ in range(2):
+        assert await submit(phone, "ticket", **sent) == f"{PLAIN}&next=%2Fsale"
+    assert await look(phone) != "A place for this device"
+    assert await look(old) == await look(old, "&knock=1") == "Your place has moved"
+    late = front.shopper()
+    expired = await submit(late, "ticket", **fields_of(await late.browse(address)))
+    assert expired == f"{PLAIN}&hurdle=expired&next=%2Fsale"
+    assert heading(await late.browse(expired)) == "This link no longer works"
+    assert await submit(old, "ticket", do="move") == f"{PLAIN}&hurdle=moved"
+    copy = front.shopper(**old.cookies)
+    await submit(copy, "ticket", do="leave")
+    await submit(old, "ticket")
+    assert (await old.stand()).document["number"] == 1
+    assert copy.cookies == {}
+    assert (await phone.stand()).document["number"] == 0
+
+
+async def test_a_place_of_an_account_is_taken_after_the_sign_in(front_with: OpenFront) -> None:
+    """The way to the sign-in and back keeps the link."""
+    front = await front_with(identity=True)
+    anna = front.shopper("anna")
+    await submit(anna, "ticket")
+    address = await make_link(anna)
+    phone = front.shopper()
+    asked = await submit(phone, "ticket", **fields_of(await phone.browse(address)))
+    page = await phone.browse(asked)
+    assert heading(page) == "Please sign in first"
+    link = re.search(r'href="/account/sign-in\?next=([^"]*)"', page.text)
+    assert link
+    back = unquote(link[1])
+    signed_in = front.shopper("anna")
+    await submit(signed_in, "ticket", **fields_of(await signed_in.browse(back)))
+    assert (await signed_in.stand()).document["number"] == 0
+    signed_out = front.shopper(**{f"waitroom_ticket_{ROOM}": token_of(anna)})
+    assert await submit(signed_out, "ticket", do="move") == f"{PLAIN}&hurdle=signin"
+    assert await submit(front.shopper(), "ticket", do="move") == PLAIN
 
 
 async def test_a_room_with_sign_in_leads_to_it_and_back(front_with: OpenFront) -> None:

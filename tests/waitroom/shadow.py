@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -17,7 +17,21 @@ from tests.conftest import NOON, Sale, reachable
 from waitroom import model as pure
 from waitroom.answers import AtDoor, Entered
 from waitroom.clock import ManualClock
-from waitroom.errors import Conflict, NotCalled, NotJoinable, NotOpen, OneVisitOnly, Spent, StoreAway
+from waitroom.errors import (
+    Conflict,
+    InShop,
+    LinkUsed,
+    Moved,
+    NoMoreTime,
+    NotCalled,
+    NotJoinable,
+    NotOpen,
+    OneVisitOnly,
+    Refused,
+    Spent,
+    StoreAway,
+    VisitOver,
+)
 from waitroom.events import PhaseChanged
 from waitroom.line import WaitingRoom
 from waitroom.pace import CLOCK_FELL_MS, interval
@@ -27,6 +41,15 @@ from waitroom.tickets import Pass, Ticket
 
 BEFORE_OPEN = {Phase.SCHEDULED, Phase.PRESALE, Phase.DRAWING}
 T = TypeVar("T")
+REFUSALS = {
+    "in_shop": InShop,
+    "spent": Spent,
+    "not_called": NotCalled,
+    "moved": Moved,
+    "used": LinkUsed,
+    "over": VisitOver,
+    "no_more": NoMoreTime,
+}
 
 
 @dataclass
@@ -118,7 +141,7 @@ class Shadow(RuleBasedStateMachine):
         """The answer, or what was raised."""
         try:
             return await doing
-        except (OneVisitOnly, NotJoinable, NotCalled, NotOpen, Spent, Conflict, StoreAway) as error:
+        except (Refused, Conflict, StoreAway) as error:
             return error
 
     def expected_phase(self) -> Phase:
@@ -184,8 +207,11 @@ class Shadow(RuleBasedStateMachine):
         """One of all shoppers."""
         return self.shoppers[who % len(self.shoppers)]
 
-    def check_join(self, shopper: Shopper, held: Ticket | None, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+    def check_join(self, room: WaitingRoom, shopper: Shopper, held: Ticket | None, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
         """I1 and I9: the model's number, given to nobody else, with the id it was given with."""
+        if held is not None and self.knows_moved(room, held):
+            assert isinstance(answer, Moved)
+            return
         model, stage = self.model, self.expected_phase()
         if self.healing:
             assert isinstance(answer, StoreAway)
@@ -199,7 +225,12 @@ class Shadow(RuleBasedStateMachine):
         if isinstance(expected, pure.Refused):
             assert isinstance(answer, OneVisitOnly if expected.reason == "once" else NotJoinable)
             return
+        generation = held.generation if held is not None and held.number == expected else 0
+        if not shopper.identity and room.moves.generation(expected) > generation:
+            assert isinstance(answer, Moved), "the entropy of a ticket that was moved brings nobody back"
+            return
         assert answer.ticket.number == expected
+        assert answer.ticket.generation in {generation, room.moves.generation(expected)}
         assert answer.new == (expected == before)
         assert answer.ticket.identity == shopper.identity
         if answer.new:
@@ -216,6 +247,11 @@ class Shadow(RuleBasedStateMachine):
     def drawn_by_schedule(self) -> bool:
         """Whether the room has a presale."""
         return self.gates[0].room.schedule.has_presale
+
+    @staticmethod
+    def knows_moved(room: WaitingRoom, ticket: Ticket) -> bool:
+        """Whether a gate remembers that a ticket was moved, which it may do longer than the store."""
+        return not room.moves.is_held(ticket)
 
     def check_knock(self, room: WaitingRoom, shopper: Shopper, ticket: Ticket, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
         """The model's answer; and for an entry the limits, the order, and that it is the only one."""
@@ -243,21 +279,81 @@ class Shadow(RuleBasedStateMachine):
                 assert expected == pure.Refused(answer.phase)
             case Spent():
                 assert expected == pure.Refused("spent")
+            case Moved():
+                assert expected == pure.Refused("moved")
             case _:
                 assert answer is None
                 assert not isinstance(expected, pure.Entered)
+
+    def check_defer(self, room: WaitingRoom, ticket: Ticket, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+        """The model's answer."""
+        place = room.position(ticket).place
+        if self.knows_moved(room, ticket):
+            assert isinstance(answer, Moved)
+            return
+        if place is None:
+            assert isinstance(answer, NotOpen)
+            return
+        expected = self.model.defer(
+            self.clock.at_ms, ticket.number, place, ticket.identity, ticket.generation
+        )
+        if isinstance(expected, pure.Refused):
+            assert isinstance(answer, REFUSALS[expected.reason])
+        else:
+            assert answer is None
+
+    def check_claim(self, room: WaitingRoom, handed: Ticket, device: Shopper) -> None:
+        """The model's answer; the place is the same, the ticket is the device's own."""
+        known = room.moves.generation(handed.number)
+        answer = self.run(self.attempt(room.claim(handed, device.entropy)))
+        expected = self.model.claim(
+            self.clock.at_ms,
+            handed.number,
+            room.position(handed).place,
+            device.entropy,
+            identity=handed.identity,
+            generation=handed.generation,
+            known=known,
+        )
+        if isinstance(expected, pure.Refused):
+            assert isinstance(answer, REFUSALS[expected.reason])
+            return
+        assert answer == handed._replace(generation=expected)
+        device.ticket = answer
+
+    def check_extend(self, room: WaitingRoom, shopper: Shopper, granted: Pass, answer: Any) -> None:  # noqa: ANN401 - an answer or an error
+        """The model's answer; a pass is good as long as its visit lasts, and within what the operator gives."""
+        expected = self.model.extend(self.clock.at_ms, granted.place, granted.expires_at - granted.trouble_ms)
+        if isinstance(expected, pure.Refused):
+            assert isinstance(answer, REFUSALS[expected.reason])
+            return
+        assert answer == room.visits.stands(replace(granted, expires_at=expected + granted.trouble_ms))
+        ends_at = self.model.visits[granted.place].ends_at
+        assert answer.expires_at - answer.trouble_ms == ends_at, (
+            "I4: the spot is taken while the pass is good"
+        )
+        shopper.granted = answer
+
+    @staticmethod
+    def place(room: WaitingRoom, shopper: Shopper) -> int | None:
+        """Where a shopper's ticket stands, if they have one."""
+        return None if shopper.ticket is None else room.position(shopper.ticket).place
 
     def expected_knock(
         self, room: WaitingRoom, ticket: Ticket, place: int | None
     ) -> pure.Entered | pure.AtDoor | pure.Refused:
         """The model's answer; it begins where the sale opens."""
         stage = self.expected_phase()
+        if self.knows_moved(room, ticket):
+            return pure.Refused("moved")
         if place is None:
             return pure.Refused(room.phase())
         if stage in BEFORE_OPEN:
+            if self.model._generation(ticket.number, ticket.generation) > ticket.generation:
+                return pure.Refused("moved")
             refused = self.model._refusal(ticket.number, place, ticket.identity)
             return refused if refused == pure.Refused("spent") else pure.Refused(stage)
-        return self.model.knock(self.clock.at_ms, ticket.number, place, ticket.identity)
+        return self.model.knock(self.clock.at_ms, ticket.number, place, ticket.identity, ticket.generation)
 
     def check_entry(self, number: int, answer: Entered, lower: int) -> None:
         """What must hold whenever somebody enters, whatever the model says."""
@@ -271,12 +367,17 @@ class Shadow(RuleBasedStateMachine):
 
     def give_back(self, room: WaitingRoom, shopper: Shopper | None) -> None:
         """The ticket is spent."""
-        if shopper is not None and shopper.ticket is not None:
-            place = room.position(shopper.ticket).place
-            self.left |= (
-                {place} if self.model.leave(place, shopper.ticket.number) and place is not None else set()
-            )
-            self.run(room.leave_line(shopper.ticket))
+        if shopper is None or shopper.ticket is None:
+            return
+        ticket, answer = shopper.ticket, self.run(self.attempt(room.leave_line(shopper.ticket)))
+        if self.knows_moved(room, ticket):
+            assert isinstance(answer, Moved)
+            return
+        place = room.position(ticket).place
+        expected = self.model.leave(place, ticket.number, ticket.generation)
+        assert isinstance(answer, Moved) == (expected == pure.Refused("moved"))
+        if expected is True and place is not None:
+            self.left.add(place)
 
     def read_set(self, name: str) -> list[tuple[int, float]]:
         """A sorted set of the line: places and scores."""
@@ -313,6 +414,9 @@ class Shadow(RuleBasedStateMachine):
         assert dict(self.read_set("entered")) == {
             place: visit.enter_at for place, visit in model.visits.items()
         }
+        generations: Any = self.redis.zrange(keys.generations, 0, -1, withscores=True)
+        assert {int(each): generation for each, generation in generations} == model.generations
+        assert (number("generation") or 0) == model.generation
         spent = {each for each in range(model.issued) if self.redis.getbit(keys.spent, each)}
         assert spent == model.spent
         records: Any = self.redis.hgetall(keys.holders)

@@ -39,13 +39,17 @@ async def test_a_whole_visit_is_counted(
     sale: Sale, registry: CollectorRegistry, metrics: LineMetrics
 ) -> None:
     """From the join to the end, as the events of a real room tell it."""
-    waiting = await sale.gate(capacity=2, rate=60)
+    waiting = await sale.gate(capacity=2, rate=60, more_time_seconds=60)
     tickets = await crowd(waiting, 3)
     await crowd(waiting, 1)
     await sale.later(waiting, 250)
     entered = await enter(waiting, tickets[0])
     await waiting.knock(tickets[0])
-    await waiting.leave_shop(Pass(waiting.room.name, 0, 0, entered.enter_at, entered.expires_at))
+    granted = Pass(waiting.room.name, 0, 0, entered.enter_at, entered.expires_at)
+    granted = await waiting.extend(granted)
+    await waiting.claim(tickets[2], entropy(9))
+    await waiting.defer(tickets[1])
+    await waiting.leave_shop(granted)
     await waiting.tick()
     for event in sale.events:
         metrics(event)
@@ -59,11 +63,12 @@ async def test_a_whole_visit_is_counted(
     assert value("waitroom_join_batch_size_count") == 4
     assert value("waitroom_knocks_total", result="entered") == 2
     assert value("waitroom_entered_total") == 1
-    assert value("waitroom_left_total") == 1
+    for each in ("deferred", "moved", "extended", "left"):
+        assert value(f"waitroom_{each}_total") == 1
     assert value("waitroom_issued_tickets") == value("waitroom_called_places") == 3
-    assert (value("waitroom_waiting_places"), value("waitroom_coming_places")) == (0, 2)
+    assert (value("waitroom_waiting_places"), value("waitroom_coming_places")) == (0, 1)
     assert (value("waitroom_visits"), value("waitroom_entries"), value("waitroom_door_places")) == (0, 1, 0)
-    assert value("waitroom_show_ratio") == 1
+    assert value("waitroom_show_ratio") == 0.6
     assert (value("waitroom_rate_per_minute"), value("waitroom_burst_entries")) == (60, 1)
     assert value("waitroom_capacity_visits") == 2
     assert [value("waitroom_phase", phase=each) for each in Phase] == [each is Phase.OPEN for each in Phase]

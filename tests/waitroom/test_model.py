@@ -12,6 +12,7 @@ from waitroom.room import Hold, Pace
 
 NOW = 1_432_033_200_000
 VISIT = 60_000
+MORE = 10_000
 
 
 def line(
@@ -327,6 +328,46 @@ def test_a_closed_room_stays_closed() -> None:
     assert model.join(NOW, b"late") == model.knock(NOW, 0, 0) == Refused("closed")
 
 
+def test_a_turn_is_put_off_only_while_it_lasts() -> None:
+    """Not before it has come, nor from the shop, nor once it is spent; put off, it counts as one that did not come."""
+    model = line(10, capacity=1)
+    called = model.called
+    assert model.defer(NOW, called, called) == Refused("not_called")
+    model.knock(NOW, 0, 0)
+    assert model.defer(NOW, 0, 0) == Refused("in_shop")
+    assert [model.defer(NOW, 1, 1) for _ in range(2)] == [True, False]
+    assert model.lapsed == 1
+    assert model.defer(NOW + VISIT, 0, 0) == Refused("spent")
+
+
+def test_more_time_counts_from_the_pass() -> None:
+    """So the same request gets the same answer, within what is given and while the visit lasts."""
+    model = Model(Pace(60, None, 5, VISIT, VISIT, MORE, 2))
+    model.join(NOW, b"a")
+    model.call(NOW)
+    model.knock(NOW, 0, 0)
+    end = NOW + VISIT
+    assert [model.extend(NOW, 0, end) for _ in range(2)] == [end + MORE] * 2
+    assert model.extend(NOW, 0, end + MORE) == end + 2 * MORE
+    assert model.extend(NOW, 0, end) == end + 2 * MORE
+    assert model.extend(NOW, 0, end + 2 * MORE) == Refused("no_more")
+    assert model.extend(end + 2 * MORE, 0, end) == model.extend(NOW, 1, end) == Refused("over")
+
+
+def test_a_place_goes_to_the_first_device_that_claims_it() -> None:
+    """The one before gets nothing more; a place in the shop or spent goes to nobody; what was lost is believed."""
+    model = line(10)
+    assert model.claim(NOW, 1, 1, b"phone") == model.claim(NOW, 1, 1, b"phone") == 1
+    assert model.claim(NOW, 1, 1, b"tablet") == Refused("used")
+    moved = Refused("moved")
+    assert model.knock(NOW, 1, 1) == model.defer(NOW, 1, 1) == model.leave(1, 1) == moved
+    assert isinstance(model.knock(NOW, 1, 1, generation=1), Entered)
+    assert model.claim(NOW, 1, 1, b"tablet", generation=1) == Refused("in_shop")
+    assert model.claim(NOW + VISIT, 1, 1, b"tablet", generation=1) == Refused("spent")
+    assert model.claim(NOW, 2, None, b"phone", generation=7) == 8
+    assert model.claim(NOW, 3, 3, b"phone", known=9) == Refused("used")
+
+
 class AnySale(RuleBasedStateMachine):
     """Shoppers, gates and an operator do what they like, in any order."""
 
@@ -340,6 +381,7 @@ class AnySale(RuleBasedStateMachine):
         self.now = NOW
         self.model = line(40, rate=rate, capacity=capacity, burst=burst, longest=2 * VISIT)
         self.answers: dict[int, Entered] = {}
+        self.generations: dict[int, int] = {}
         self.entries: list[tuple[int, Fraction]] = []
         self.called = 0
         self.allowed = Fraction(0)
@@ -364,7 +406,7 @@ class AnySale(RuleBasedStateMachine):
         """Anyone knocks, called or not, present or not, spent or not."""
         model, place = self.model, data.draw(st.integers(0, self.model.issued - 1))
         spent, lasting = place in model.spent, place in model.visits and model.visits[place].lasts(self.now)
-        answer = model.knock(self.now, place, place)
+        answer = model.knock(self.now, place, place, generation=self.generations.get(place, 0))
         if isinstance(answer, Entered):
             if lasting:
                 assert answer.enter_at == self.answers[place].enter_at
@@ -387,16 +429,41 @@ class AnySale(RuleBasedStateMachine):
     def leave(self, data: st.DataObject) -> None:
         """Someone is done, or gives up."""
         place = data.draw(st.integers(0, self.model.called))
-        self.model.leave(place, place)
+        self.model.leave(place, place, self.generations.get(place, 0))
         assert place not in self.model.door
+
+    @rule(data=st.data())
+    def defer(self, data: st.DataObject) -> None:
+        """Someone lets others by: nobody waits for them, and they lose nothing."""
+        model, place = self.model, data.draw(st.integers(0, self.model.issued - 1))
+        answer = model.defer(self.now, place, place, generation=self.generations.get(place, 0))
+        if not isinstance(answer, Refused):
+            assert place < model.called
+            assert place not in model.coming.keys() | model.knocks.keys()
+            assert place not in model.spent
+
+    @rule(data=st.data())
+    def claim(self, data: st.DataObject) -> None:
+        """Another device takes a place over, twice; the old one gets nothing more."""
+        model, place = self.model, data.draw(st.integers(0, self.model.issued - 1))
+        old = self.generations.get(place, 0)
+        answer = model.claim(self.now, place, place, b"phone", generation=old)
+        if not isinstance(answer, Refused):
+            assert answer > old
+            assert model.claim(self.now, place, place, b"phone", generation=old) == answer
+            assert model.claim(self.now, place, place, b"tablet", generation=old) == Refused("used")
+            assert model.knock(self.now, place, place, generation=old) == Refused("moved")
+            self.generations[place] = answer
 
     @precondition(lambda self: self.model.visits)
     @rule(data=st.data())
     def touch(self, data: st.DataObject) -> None:
-        """A visitor is active: never beyond the pass."""
+        """A visitor is active, or asks for more time: never beyond what is given."""
         place = data.draw(st.sampled_from(sorted(self.model.visits)))
         self.model.touch(self.now, place)
-        assert self.model.visits[place].ends_at <= self.answers[place].enter_at + 2 * VISIT
+        ends_at = self.model.extend(self.now, place, self.model.visits[place].ends_at)
+        assert ends_at in {self.model.visits[place].ends_at, Refused("over"), Refused("no_more")}
+        assert self.model.visits[place].ends_at <= self.answers[place].enter_at + 2 * VISIT + 2 * MORE
 
     @rule(action=st.sampled_from([Hold.PAUSE, Hold.RESUME]))
     def hold(self, action: Hold) -> None:
@@ -416,7 +483,7 @@ class AnySale(RuleBasedStateMachine):
         self.allowed += (turn - self.since) / Fraction(model.interval)
         self.since = turn
         self.most_burst = max(self.most_burst, burst)
-        model.set_pace(self.now, Pace(rate, capacity, burst, VISIT, 2 * VISIT))
+        model.set_pace(self.now, Pace(rate, capacity, burst, VISIT, 2 * VISIT, MORE, 2))
 
     @invariant()
     def counters_only_grow(self) -> None:

@@ -37,6 +37,7 @@ gates = st.integers(0, 1)
 rates = st.sampled_from([60.0, 77.0, 6.0, 6000.0])
 capacities = st.sampled_from([2, 1, None, 0, 5])
 bursts = st.integers(1, 3)
+mores = st.sampled_from([(10_000, 2), (30_000, 1), (0, 1)])
 steps = st.sampled_from(
     [250, 1, 100, 700, 700, 1000, 1000, 1000, 1500, 2000, 3000, 5000, 7000, 20_000, VISIT, 130_000]
 )
@@ -58,6 +59,7 @@ class AnySale(Shadow):
         capacity=st.sampled_from([2, 1, None, 3]),
         burst=bursts,
         longest=st.sampled_from([VISIT, 2 * VISIT]),
+        more=mores,
         tickets=st.integers(1, 20),
         late=st.sampled_from([0, 250, 14_900]),
     )
@@ -71,6 +73,7 @@ class AnySale(Shadow):
         capacity: int | None,
         burst: int,
         longest: int,
+        more: tuple[int, int],
         tickets: int,
         late: int,
     ) -> None:
@@ -83,6 +86,8 @@ class AnySale(Shadow):
             "burst": burst,
             "visit_seconds": VISIT / 1000,
             "visit_longest_seconds": longest / 1000,
+            "more_time_seconds": more[0] / 1000,
+            "more_times": more[1],
         }
         self.gates = [self.run(self.sale.gate(**self.options)) for _ in range(2)]
         self.drawn = not presale
@@ -134,7 +139,7 @@ class AnySale(Shadow):
             return await asyncio.gather(*joins, return_exceptions=True)
 
         for shopper, answer in zip(new, self.run(join_all()), strict=True):
-            self.check_join(shopper, None, answer)
+            self.check_join(room, shopper, None, answer)
 
     @precondition(lambda self: self.shoppers)
     @rule(gate=gates, who=st.integers(0), with_ticket=st.booleans(), other_browser=st.booleans())
@@ -146,7 +151,7 @@ class AnySale(Shadow):
         held = shopper.ticket if with_ticket else None
         self.heal(room)
         answer = self.run(self.attempt(room.join(shopper.entropy, shopper.identity, held)))
-        self.check_join(shopper, held, answer)
+        self.check_join(room, shopper, held, answer)
 
     @precondition(lambda self: self.shoppers)
     @rule(gate=gates, who=st.integers(0))
@@ -175,6 +180,32 @@ class AnySale(Shadow):
             self.give_back(room, by_place.get(data.draw(st.sampled_from(places))))
 
     @precondition(lambda self: self.shoppers)
+    @rule(gate=gates, who=st.integers(0), called=st.booleans())
+    def defer(self, gate: int, who: int, *, called: bool) -> None:
+        """Somebody lets others by, most of them called, and may say so twice."""
+        room, shopper = self.gates[gate], self.shopper(who)
+        if called:
+            expected = self.model.coming.keys() | self.model.knocks.keys()
+            shopper = next((each for each in self.shoppers if self.place(room, each) in expected), shopper)
+        if shopper.ticket is not None:
+            for _ in range(2):
+                answer = self.run(self.attempt(room.defer(shopper.ticket)))
+                self.check_defer(room, shopper.ticket, answer)
+
+    @precondition(lambda self: any(shopper.ticket for shopper in self.shoppers))
+    @rule(gate=gates, data=st.data())
+    def move(self, gate: int, data: st.DataObject) -> None:
+        """A place goes to another device, which claims it twice; a third one comes too late, the first one knocks."""
+        old = data.draw(st.sampled_from([each for each in self.shoppers if each.ticket]))
+        handed = old.ticket
+        assert handed is not None
+        for device in [self.new_shopper()] * 2 + [self.new_shopper()]:
+            device.identity = old.identity
+            self.check_claim(self.gates[gate], handed, device)
+        room = self.gates[1 - gate]
+        self.check_knock(room, old, handed, self.run(self.attempt(room.knock(handed))))
+
+    @precondition(lambda self: self.shoppers)
     @rule(gate=gates, who=st.integers(0), with_ticket=st.booleans())
     def go_straight_in(self, gate: int, who: int, *, with_ticket: bool) -> None:
         """Join, call and knock in one request."""
@@ -183,10 +214,12 @@ class AnySale(Shadow):
         self.heal(room)
         answer = self.run(self.attempt(room.go_straight_in(shopper.entropy, shopper.identity, held)))
         if isinstance(answer, Exception):
-            self.check_join(shopper, held, answer)
+            self.check_join(room, shopper, held, answer)
             return
         ticket, entered = answer
-        self.check_join(shopper, held, SimpleNamespace(ticket=ticket, new=ticket.number == self.model.issued))
+        self.check_join(
+            room, shopper, held, SimpleNamespace(ticket=ticket, new=ticket.number == self.model.issued)
+        )
         self.call(forced=True)
         self.check_knock(room, shopper, ticket, entered)
 
@@ -211,6 +244,16 @@ class AnySale(Shadow):
             room.visits.touch(granted)
             self.model.touch(self.clock.at_ms, granted.place)
             self.run(room.visits.extend())
+
+    @precondition(lambda self: any(shopper.granted for shopper in self.shoppers))
+    @rule(gate=gates, data=st.data())
+    def extend(self, gate: int, data: st.DataObject) -> None:
+        """A visitor asks for more time, twice with the same pass as two tabs do, through both gates."""
+        shopper = data.draw(st.sampled_from([each for each in self.shoppers if each.granted]))
+        if shopper.granted is not None:
+            passes = [shopper.granted] * 2
+            for room, granted in zip((self.gates[gate], self.gates[1 - gate]), passes, strict=True):
+                self.check_extend(room, shopper, granted, self.run(self.attempt(room.extend(granted))))
 
     @rule(gate=gates, action=holds)
     def hold(self, gate: int, action: Hold) -> None:
@@ -250,11 +293,12 @@ class AnySale(Shadow):
         """Not quite yet: it goes on where it was closed."""
         self.hold(gate, Hold.REOPEN)
 
-    @rule(gate=gates, rate=rates, capacity=capacities, burst=bursts)
-    def tune(self, gate: int, rate: float, capacity: int | None, burst: int) -> None:
+    @rule(gate=gates, rate=rates, capacity=capacities, burst=bursts, more=mores)
+    def tune(self, gate: int, rate: float, capacity: int | None, burst: int, more: tuple[int, int]) -> None:
         """The operator changes everything at once, or is told that somebody else just has."""
         room = self.gates[gate]
-        pace = replace(room.room.pace, rate=rate, capacity=capacity, burst=burst)
+        limits = replace(room.room.pace, rate=rate, capacity=capacity, burst=burst)
+        pace = replace(limits, more_time_ms=more[0], more_times=more[1])
         self.heal(room)
         answer = self.run(self.attempt(room.tune(pace, by="olga")))
         if pace.version == self.model.pace.version:

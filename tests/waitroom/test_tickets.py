@@ -12,6 +12,7 @@ from tests.conftest import NOON, SECRETS
 from waitroom.errors import TokenExpired, TokenInvalid
 from waitroom.tickets import (
     IDENTITY,
+    MOVE,
     OPERATOR,
     PASS,
     STAMP,
@@ -45,6 +46,10 @@ KINDS: dict[str, tuple[Sign, Read]] = {
         lambda tokens: tokens.sign_ticket(TICKET_7),
         lambda tokens, text: tokens.read_ticket(text, ROOM),
     ),
+    MOVE: (
+        lambda tokens: tokens.sign_move(TICKET_7, NOON + 60_000),
+        lambda tokens, text: tokens.read_move(text, ROOM, NOON),
+    ),
     PASS: (lambda tokens: tokens.sign_pass(PASS_7), lambda tokens, text: tokens.read_pass(text, ROOM, NOON)),
     IDENTITY: (
         lambda tokens: tokens.sign_identity(MI_FAN),
@@ -59,7 +64,7 @@ KINDS: dict[str, tuple[Sign, Read]] = {
         lambda tokens, text: tokens.read_stamp(text, ROOM, NOON),
     ),
 }
-VALUES = {TICKET: TICKET_7, PASS: PASS_7, IDENTITY: MI_FAN, OPERATOR: OLGA, STAMP: STAMP_7}
+VALUES = {TICKET: TICKET_7, MOVE: TICKET_7, PASS: PASS_7, IDENTITY: MI_FAN, OPERATOR: OLGA, STAMP: STAMP_7}
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -241,3 +246,22 @@ def test_no_field_breaks_a_token() -> None:
     """Dots part the fields, so a field with one is refused where it is signed, not where it is read."""
     with pytest.raises(ValueError, match="holds no dots"):
         TOKENS.sign_operator(Operator("session", "a.b", NOON))
+
+
+def test_a_ticket_that_was_moved_says_so() -> None:
+    """Its token tells the generation; one that never was is signed as before there were moves."""
+    first = Ticket("mi-launch", 7, bytes(16), "anna")
+    second = first._replace(generation=12)
+    assert TOKENS.sign_ticket(first).rpartition(".")[0] == f"mi-launch.7.{'00' * 16}.anna"
+    for ticket in (first, second):
+        assert TOKENS.read_ticket(TOKENS.sign_ticket(ticket), "mi-launch") == ticket
+
+
+def test_a_link_hands_a_ticket_over_for_a_while() -> None:
+    """In its own room, until its time is up."""
+    link = TOKENS.sign_move(TICKET_7._replace(generation=3), 1_000)
+    assert TOKENS.read_move(link, ROOM, 999).generation == 3
+    with pytest.raises(TokenExpired):
+        TOKENS.read_move(link, ROOM, 1_000)
+    with pytest.raises(TokenInvalid):
+        TOKENS.read_move(link, "tea", 0)

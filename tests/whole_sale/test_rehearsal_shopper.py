@@ -40,6 +40,8 @@ PLAIN = Habits(
     changes_mind=False,
     card_declined=False,
     visit_s=6,
+    defers_s=0,
+    moves=False,
 )
 PAID_ID = "a" * 32
 CONFIRM, BACK = f"/sandbox/card/{'b' * 32}", f"/orders/{PAID_ID}/payments/{'b' * 32}"
@@ -298,6 +300,39 @@ async def test_one_comes_back_late(stage: Stage) -> None:
     assert story.repeats[0] == Repeat("come back", ("3", "3"))
     assert story.knocks[0].sent_at > NOON + 30_000
     assert story.end is End.BOUGHT
+
+
+async def test_one_lets_others_by_and_knocks_later(stage: Stage) -> None:
+    """Once, and not sooner than meant; the day goes on as for everyone."""
+    stage.gate.lines["POST /waitroom/mi/ticket/defer"] = [(204, {})]
+    story = await stage.play(defers_s=60)
+    assert not story.attentive
+    assert stage.gate.asked["POST /waitroom/mi/ticket/defer"] == 1
+    assert story.knocks[0].sent_at >= NOON + 60_000
+    assert story.end is End.BOUGHT
+
+
+async def test_one_moves_the_place_to_another_device(stage: Stage) -> None:
+    """Also where an answer is lost on the way; the first device is told, the second goes on with the same number."""
+    stage.gate.lines |= {
+        "POST /waitroom/mi/ticket/move": [(200, {"link": "https://mi.example/waitroom/mi#move=a.link"})],
+        "POST /waitroom/mi/ticket/claim": [(503, {}), (200, stage.gate.ticket())],
+        "GET /waitroom/mi/ticket": [(409, {"type": "/waitroom/problems/moved"})],
+    }
+    story = await stage.play(moves=True)
+    assert story.repeats[:2] == [Repeat("move", ("3", "3")), Repeat("old device", ("moved", "moved"))]
+    assert stage.gate.asked["POST /waitroom/mi/ticket/move"] == 1
+    first, second = stage.gate.bodies["POST /waitroom/mi/ticket/claim"]
+    assert first == second
+    assert first["move"] == "a.link"
+    assert story.end is End.BOUGHT
+
+
+async def test_another_device_is_signed_in_and_holds_nothing_of_the_gate(stage: Stage) -> None:
+    """The shop knows the shopper on both; the ticket is in the first alone."""
+    browser = Browser(stage.wire, _lots(1))
+    browser._cookies = {"session": "1", "waitroom_ticket_mi": "2", "waitroom_pass_mi": "3"}
+    assert browser.other_device()._cookies == {"session": "1"}
 
 
 async def test_a_double_click_sends_everything_twice(stage: Stage) -> None:
@@ -579,6 +614,8 @@ def test_habits_differ_and_follow_from_the_seed() -> None:
         "greedy",
         "changes_mind",
         "card_declined",
+        "defers_s",
+        "moves",
     ):
         assert 0 < sum(bool(getattr(habits, name)) for habits in crowd) < 300, name
     assert (pace_s(120, 40), pace_s(1200, 10), pace_s(60, None)) == (20, 0.5, 20)

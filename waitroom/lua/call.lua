@@ -1,9 +1,11 @@
 -- call: lets the next places come, just ahead of need. Every gate runs it about four times a second.
 --
--- KEYS    1 line, 2 settings, 3 roll, 4 coming, 5 door, 6 knocks, 7 visits, 8 entered, 9 ended, 10 log
+-- KEYS    1 line, 2 settings, 3 roll, 4 coming, 5 door, 6 knocks, 7 visits, 8 entered, 9 ended, 10 log, 11 generations
 -- ARGV    1 now_ms, 2 issued, 3 called, 4 presale_size (marks of this gate; -1: none),
---         5 1 to call even if another gate just did, 6 ended_since (ms)
--- answer  {line, settings, visits, at the door, coming, {place, ended at, ...} of visits ended early since then}
+--         5 1 to call even if another gate just did, 6 ended_since (ms),
+--         7 moved_since (generation)
+-- answer  {line, settings, visits, at the door, coming, {place, ended at, ...} of visits ended early since then,
+--         {number, generation, ...} of tickets moved since then}
 -- coming: place called within the lead that has not knocked yet -> when it was called
 -- ended:  place whose visit ended before its pass does -> when it ended, so that gates refuse the pass
 
@@ -33,7 +35,7 @@ local function tidy()
   local over = redis.call('ZRANGE', KEYS[7], '-inf', visit_time, 'BYSCORE')
   for _, place in ipairs(over) do redis.call('ZREM', KEYS[8], place) end
   redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', visit_time)
-  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', visit_time - longest_visit_ms())
+  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', visit_time - longest_pass_ms())
   drop_stale_knocks(KEYS[5], KEYS[6])
   local late = stands_still() and 0 or redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - LEAD_MS)
   local kept = 2 ^ (-math.max(0, now - count('decayed_at')) / HALF_LIFE_MS)
@@ -105,4 +107,5 @@ return {
   redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]),
   redis.call('ZCARD', KEYS[7]), redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[4]),
   redis.call('ZRANGE', KEYS[9], ARGV[6], '+inf', 'BYSCORE', 'WITHSCORES'),
+  redis.call('ZRANGE', KEYS[11], '(' .. ARGV[7], '+inf', 'BYSCORE', 'WITHSCORES'),
 }

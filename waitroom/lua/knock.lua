@@ -1,9 +1,11 @@
 -- knock: a called place asks to be let in; it enters, or takes its place at the door.
 --
--- KEYS    1 line, 2 settings, 3 coming, 4 door, 5 knocks, 6 visits, 7 entered, 8 spent, 9 holders, 10 log
--- ARGV    1 now_ms, 2 place, 3 number, 4 identity ('': none), 5 id (hex)
--- answer  {'entered', enter_at, expires_at, trouble so far (ms), visit is new (0/1)}, {'door', places before it, when to knock again},
---         {'not_called', places ahead}, {'spent'} or {'phase', phase}
+-- KEYS    1 line, 2 settings, 3 coming, 4 door, 5 knocks, 6 visits, 7 entered, 8 spent, 9 holders, 10 log,
+--         11 generations
+-- ARGV    1 now_ms, 2 place, 3 number, 4 identity ('': none), 5 id (hex), 6 generation
+-- answer  {'entered', enter_at, expires_at, trouble so far (ms), visit is new (0/1)},
+--         {'door', places before it, when to knock again}, {'not_called', places ahead}, {'moved'}, {'spent'} or
+--         {'phase', phase}
 -- door:    place at the door -> place, so that rank is the order
 -- knocks:  place at the door -> until when its knock counts (ms)
 -- visits:  place -> when the visit ends; entered: place -> when it began; both in the time of visits
@@ -12,15 +14,16 @@ local AHEAD_MS, EARLY_MS, SOONEST_MS, LATEST_MS, GRACE_MS = 2000, 1000, 1000, 20
 
 local place, number, identity = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 
+local generation = tonumber(ARGV[6])
+if generation_of(KEYS[11], number, generation) > generation then return { 'moved' } end
+
 local trouble = trouble_ms()
 local ends = tonumber(redis.call('ZSCORE', KEYS[6], place))
 if ends and ends > now - trouble then
   return { 'entered', tonumber(redis.call('ZSCORE', KEYS[7], place)) + trouble, ends + trouble, trouble, 0 }
 end
 
-local holder = identity ~= '' and redis.call('HGET', KEYS[9], identity)
-local replaced = holder and tonumber(string.match(holder, '^%d+')) ~= number
-if replaced or redis.call('GETBIT', KEYS[8], number) == 1 then return { 'spent' } end
+if is_void(KEYS[8], KEYS[9], number, identity) then return { 'spent' } end
 
 local stage = phase()
 if stage ~= 'open' then return { 'phase', stage } end

@@ -2,14 +2,14 @@
 --
 -- KEYS[1] line      hash: issued, called, presale_size, root, seed, signature, secret, commit; tat (the door's theoretical
 --                   arrival time, ms); shown, lapsed, left (counts decayed since decayed_at); last_call; moving (ms),
---                   moved, entered (decayed while the line moves); entries (all so far); paused_at, reason, sold_out,
---                   closed; units_left, units_held, units_taken; run, hold_until (healing);
---                   trouble_since, trouble_until (ms, while the shop is in trouble), trouble_ms (all of it before),
---                   trusted (the operator lets the door go on regardless);
---                   recorded (the phase that the log told last); seal, sealed_to, sealed_at (the log's last seal)
+--                   moved, entered (decayed while the line moves); entries (all so far); generation (of the ticket that
+--                   was moved last); paused_at, reason, sold_out, closed; units_left, units_held, units_taken; run,
+--                   hold_until (healing); trouble_since, trouble_until (ms, while the shop is in trouble), trouble_ms (all
+--                   of it before), trusted (the operator lets the door go on regardless); recorded (the phase that the
+--                   log told last); seal, sealed_to, sealed_at (the log's last seal)
 -- KEYS[2] settings  hash: opens_at, presale_opens_at, presale_closes_at, closes_at (ms, missing where there is none);
 --                   rate (a minute), capacity (missing: no limit), burst, visit_ms, visit_longest_ms,
---                   visit_longest_ever_ms, version
+--                   more_time_ms, more_times, visit_longest_ever_ms, version
 -- ARGV[1] now_ms
 
 local function hash(key)
@@ -133,14 +133,33 @@ local function date_anew(coming, knocks)
   for _, place in ipairs(redis.call('ZRANGE', knocks, 0, -1)) do redis.call('ZADD', knocks, now + LEAD_MS, place) end
 end
 
+-- The generation of a ticket: which move in this room its last one was, 0 if it was never moved. A signed ticket may
+-- tell of a move that the store has lost, and is believed.
+local function generation_of(generations, number, signed)
+  local known = tonumber(redis.call('ZSCORE', generations, number) or 0)
+  if signed <= known then return known end
+  redis.call('ZADD', generations, signed, number)
+  set('generation', math.max(count('generation'), signed))
+  return signed
+end
+
+-- Whether a ticket is void: it is spent, or no longer the one that its identity holds.
+local function is_void(spent, holders, number, identity)
+  local holder = identity ~= '' and redis.call('HGET', holders, identity)
+  local replaced = holder and tonumber(string.match(holder, '^%d+')) ~= number
+  return replaced or redis.call('GETBIT', spent, number) == 1
+end
+
 -- Milliseconds between entries, in whole 1/1024 ms: such numbers add up without rounding (waitroom.pace).
 local TICK = 1024
 local function interval(rate) return math.ceil(60000 * TICK / tonumber(rate)) / TICK end
 
+-- How much longer a visit may last because its visitor asks; and how long in all.
+local function more_ms() return tonumber(settings.more_time_ms or 0) * tonumber(settings.more_times or 0) end
+local function longest_ms() return tonumber(settings.visit_longest_ms) + more_ms() end
+
 -- The longest that a pass may be good for: also one that was signed before the operator shortened visits.
-local function longest_visit_ms()
-  return math.max(tonumber(settings.visit_longest_ms), tonumber(settings.visit_longest_ever_ms or 0))
-end
+local function longest_pass_ms() return math.max(longest_ms(), tonumber(settings.visit_longest_ever_ms or 0)) end
 
 -- Events a millisecond that hold a decayed count at this level.
 local HALF_LIFE_MS = 30000

@@ -5,7 +5,7 @@
 -- answer  {'done', new version} or {'conflict', version}
 
 if settings.version ~= ARGV[2] then return { 'conflict', settings.version } end
-redis.call('HSET', KEYS[2], 'visit_longest_ever_ms', longest_visit_ms())
+redis.call('HSET', KEYS[2], 'visit_longest_ever_ms', longest_pass_ms())
 local old_step, old_burst = interval(settings.rate), tonumber(settings.burst)
 for i = 5, #ARGV, 2 do
   local name, value = ARGV[i], ARGV[i + 1]

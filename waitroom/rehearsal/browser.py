@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from waitroom.rehearsal.board import Board, State
+from waitroom.tickets import pass_cookie, ticket_cookie
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -56,6 +57,13 @@ class Browser:
         self._chance = chance
         self._cookies: dict[str, str] = {}
         self._etag = ""
+
+    def other_device(self) -> "Browser":
+        """A browser of the same shopper, signed in as this one is, without what the gate gave it."""
+        other = Browser(self._wire, self._chance)
+        own = (ticket_cookie(self._wire.room), pass_cookie(self._wire.room))
+        other._cookies = {name: value for name, value in self._cookies.items() if name not in own}
+        return other
 
     async def look(self) -> State:
         """The public state, asked for as a browser does that has an older one.

@@ -36,6 +36,8 @@ class Habits:
         changes_mind: whether they cancel their first order and place another.
         card_declined: whether their first card is declined.
         visit_s: how long they take in the shop, in all.
+        defers_s: for how long they let others by when they are called, 0 for those who come at once.
+        moves: whether they take their place to another device while they wait.
     """
 
     arrives_at: int
@@ -50,6 +52,8 @@ class Habits:
     changes_mind: bool
     card_declined: bool
     visit_s: float
+    defers_s: float
+    moves: bool
 
 
 def pace_s(rate: float, capacity: int | None) -> float:
@@ -74,6 +78,8 @@ def draw_habits(random: Random, arrives_at: int, unit_s: float) -> Habits:
         changes_mind=random.random() < 0.06,
         card_declined=random.random() < 0.06,
         visit_s=unit_s * random.uniform(0.2, 1.3),
+        defers_s=unit_s * random.uniform(0.2, 1) if stays and random.random() < 0.05 else 0,
+        moves=stays and random.random() < 0.05,
     )
 
 

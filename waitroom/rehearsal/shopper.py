@@ -48,6 +48,8 @@ class Shopper:
         self._state: State = {}
         self._seed: str | None = None
         self._again_at = 0
+        self._deferred = self._moved = False
+        self._handed = ""
 
     async def live(self, email: str) -> None:
         """The whole day, until the story has an end."""
@@ -133,6 +135,13 @@ class Shopper:
         elif tired and habits.gives_up:
             await self._browser.ask("DELETE", "@ticket")
             story.end = End.GAVE_UP
+        elif called and habits.defers_s and not self._deferred:
+            await self._browser.ask("POST", "@ticket/defer", {})
+            self._deferred, story.attentive = True, False
+            await self._board.wait(habits.defers_s)
+            await self._round()
+        elif habits.moves and not self._moved and not called:
+            await self._move()
         elif tired and habits.away_s and story.attentive:
             story.attentive = False
             await self._board.wait(habits.away_s)
@@ -148,6 +157,21 @@ class Shopper:
         self._note_place(answer.document["place"])
         numbers = (str(answer.document["number"]), str(self._story.held and self._story.held.number))
         self._story.repeats.append(Repeat("come back", numbers))
+
+    async def _move(self) -> None:
+        """Take the place to another device, and look what the first one is told then."""
+        first = self._browser
+        if not self._handed:
+            link = await first.ask("POST", "@ticket/move", {})
+            self._handed = str(link.document.get("link", "")).partition("#move=")[2]
+        body = {"move": self._handed, "entropy": self._entropy}
+        second = first.other_device()
+        answer = await second.ask("POST", "@ticket/claim", body)
+        self._browser, self._moved = second, True
+        numbers = (str(answer.document.get("number")), str(self._story.held and self._story.held.number))
+        await self._board.wait(1)
+        told = await first.ask("GET", "@ticket")
+        self._story.repeats += [Repeat("move", numbers), Repeat("old device", ("moved", told.slug))]
 
     # ---- At the door
 

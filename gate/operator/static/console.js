@@ -3,7 +3,7 @@
 const POLL_MS = 2000;
 const ANSWER_MS = 10_000;
 const AUDIT_ROWS = 10;
-const PACE = ["rate", "capacity", "burst", "visit_seconds", "visit_longest_seconds"];
+const PACE = ["rate", "capacity", "burst", "visit_seconds", "visit_longest_seconds", "more_time_seconds", "more_times"];
 
 const PHASES = {
   scheduled: ["Scheduled", "No tickets are issued yet."],

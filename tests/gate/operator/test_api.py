@@ -32,6 +32,8 @@ async def test_a_room_shows_all_that_is_known_of_it(anna: Desk) -> None:
         "burst": 5,
         "visit_seconds": 600,
         "visit_longest_seconds": 600,
+        "more_time_seconds": 0,
+        "more_times": 1,
         "version": 1,
     }
     line = room["line"]
