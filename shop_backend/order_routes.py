@@ -78,15 +78,19 @@ async def extend(request: web.Request) -> web.StreamResponse:
 
 @routes.post(f"{ORDER}/cancel")
 async def cancel(request: web.Request) -> web.StreamResponse:
-    """Give the units back, and the money if there was any; the visit is over, unless the buyer goes on choosing."""
+    """Give the units back, and the money if there was any; who leaves the checkout so leaves the sale.
+
+    Not so who goes back to the choice (``then`` is ``sale``), nor who cancels what they paid for on an earlier visit.
+    """
     sent = await guard.posted(request)
     account = await guard.signed_in(request)
     order = await request.app[ORDERS].cancel(account.id, request.match_info["order"])
+    was_paid = any(payment.state == "refund_due" for payment in order.payments)
     await request.app[PAYMENTS].settle_order(order.id)
     if sent.get("then") == "sale" and not wants_json(request):
         return redirect("/sale?" + "&".join(f"items.{name}={units}" for name, units in order.items.items()))
     response = answer_order(request, await request.app[ORDERS].find(account.id, order.id))
-    if sent.get("then") != "sale":
+    if sent.get("then") != "sale" and not was_paid:
         response.headers["Waitroom-Command"] = "leave"
     return response
 

@@ -48,8 +48,8 @@ def orders() -> None:
 
 
 @app.command()
-def restock(product: str, count: int = typer.Argument(min=1, max=1_000_000)) -> None:
-    """Put COUNT more units of PRODUCT on sale, and open the room again if it was sold out."""
+def restock(product: str, count: int = typer.Argument(min=0, max=1_000_000)) -> None:
+    """Put COUNT more units of PRODUCT on sale, and open the room again; 0 only opens it, for units that came back."""
     settings = load_shop_settings()
     if not asyncio.run(_restock(settings, product, count)):
         typer.echo(f"there is no product {product!r}; `stock` lists them", err=True)
