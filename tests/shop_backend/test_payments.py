@@ -3,8 +3,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import delete
 
+from shop_backend.context import DATABASE
 from shop_backend.sandbox import SIGNATURE
+from shop_backend.tables import sandbox
 from tests.shop_backend.conftest import (
     DECLINED_CARD,
     GOOD_CARD,
@@ -213,3 +216,22 @@ async def test_a_provider_that_there_is_not_takes_no_payment(shop: Shop) -> None
     payment = begun.document["id"]
     assert (await other.get(f"/orders/{order}/payments/{payment}")).status == 404
     assert (await other.get(f"/sandbox/card/{'0' * 32}")).status == 404
+
+
+async def test_a_request_that_reaches_the_provider_late_costs_nobody_anything(shop: Shop) -> None:
+    """The shop gave the payment up as never begun; when the buyer agrees to it all the same, it pays what is held."""
+    buyer = await shop.buyer()
+    order, begun = await begin(buyer)
+    payment = begun.document["id"]
+    async with shop.app[DATABASE].write() as connection:
+        await connection.execute(delete(sandbox))
+    await shop.payments.recover()
+    assert (await states(buyer, order)) == ("held", ["begun"])
+    shop.clock.advance(15_000)
+    await shop.payments.recover()
+    assert (await states(buyer, order)) == ("held", ["failed"])
+    await shop.bank().begin(payment, 4399, begun.document["return_to"])
+    await shop.bank().hear(payment, "agree")
+    assert (await send_event(shop, payment)).status == 204
+    assert (await states(buyer, order)) == ("paid", ["charged"])
+    await check_books(shop)
