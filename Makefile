@@ -6,7 +6,7 @@ ENV := .venv/bin
 INSTALL = $(ENV)/pip install -qq --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run rehearse test lint check bench texts clean
+.PHONY: help run rehearse test lint check bench lighthouse texts clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ check: lint test  ## everything that CI checks
 bench: .venv/tests  ## measure against a bare aiohttp application
 	@.ci/install
 	$(ENV)/python -m tests.bench.run
+
+lighthouse: .venv/tests  ## let Lighthouse judge the waiting page; needs npx, and fetches it
+	@.ci/install
+	$(ENV)/python -m tests.bench.browser
 
 texts: .venv/runs  ## collect the pages' texts for translators, in templates/locale; NEW=es adds a language
 	$(call catalogues,waitroom,pyproject.toml)

@@ -12,7 +12,7 @@ from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.headers import holds
 from gate.holders import HoldersApi
 from gate.languages import choose
-from gate.page import render_page
+from gate.page import Page, render_more, render_page
 from gate.plain_pages import PlainPages
 from gate.proof import BRIEFLY, ProofApi
 from gate.work_api import WorkApi
@@ -33,6 +33,7 @@ class RoomApi:
         look = gate.looks[room.name]
         friction = gate.settings.rooms[room.name].friction
         self._pages = {each: render_page(room.waiting.room, each, look, friction) for each in look.languages}
+        self._more = {each: render_more(each, look) for each in look.languages}
         self._plain = PlainPages(gate, room)
         self._proof = ProofApi(gate, room)
         self._holders = HoldersApi(gate, room, self._describe)
@@ -43,6 +44,7 @@ class RoomApi:
         base = f"/waitroom/{self._room.name}"
         addresses: dict[str, tuple[str, dict[str, Handler]]] = {
             "page": ("", {"GET": self.page}),
+            "more": ("/more.js", {"GET": self.more}),
             "state": ("/state", {"GET": self.state}),
             "ticket": ("/ticket", {"GET": self.ticket, "POST": self.join, "DELETE": self.leave_line}),
             "pass": ("/pass", {"GET": self._holders.visit, "POST": self.knock, "DELETE": self.leave_shop}),
@@ -59,12 +61,11 @@ class RoomApi:
         """The waiting page in the reader's language; with ``?plain=1`` the one for a browser without JavaScript."""
         if "plain" in request.query:
             return await self._plain.page(request)
-        page = self._pages[choose(request, self._pages, by_cookie=False).language]
-        if holds(request, page.etag):
-            return web.Response(status=304, headers=page.headers)
-        if _GZIP.search(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-            return web.Response(body=page.gzip_body, headers={**page.headers, hdrs.CONTENT_ENCODING: "gzip"})
-        return web.Response(body=page.body, headers=page.headers)
+        return _rendered(request, self._pages[choose(request, self._pages, by_cookie=False).language])
+
+    async def more(self, request: web.Request) -> web.Response:
+        """The module that the page imports when a shopper opens a part of it."""
+        return _rendered(request, self._more[choose(request, self._more, by_cookie=False).language])
 
     async def state(self, request: web.Request) -> web.Response:
         """The public state, from memory."""
@@ -171,6 +172,14 @@ class RoomApi:
     def _gone(self, request: web.Request, name: str) -> web.Response:
         gone = shopper.take_back(self._gate, request, name)
         return web.Response(status=204, headers=no_store(**{hdrs.SET_COOKIE: gone}))
+
+
+def _rendered(request: web.Request, page: Page) -> web.Response:
+    if holds(request, page.etag):
+        return web.Response(status=304, headers=page.headers)
+    if _GZIP.search(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        return web.Response(body=page.gzip_body, headers={**page.headers, hdrs.CONTENT_ENCODING: "gzip"})
+    return web.Response(body=page.body, headers=page.headers)
 
 
 def _next_step(phase: Phase, *, called: bool) -> str:

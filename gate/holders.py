@@ -1,6 +1,7 @@
 """What holders of a ticket or a pass may ask beyond waiting and knocking: to come later, elsewhere, to stay longer."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,8 @@ from gate.problems import BadRequest
 from waitroom.answers import Position
 from waitroom.errors import Refused, StoreAway, TokenInvalid, VisitOver
 from waitroom.tickets import Pass, Ticket
+
+_RECEIPT = re.compile(r"[0-9a-f.]{0,260}")
 
 
 class HoldersApi:
@@ -46,11 +49,14 @@ class HoldersApi:
         return web.Response(status=204, headers=no_store())
 
     async def move(self, request: web.Request) -> web.Response:
-        """A link that hands the place to another device, once, and its picture."""
+        """A link that hands the place to another device, once, and its picture; the receipt goes along."""
+        receipt = (await read_json(request)).get("receipt", "")
+        if not (isinstance(receipt, str) and _RECEIPT.fullmatch(receipt)):
+            raise BadRequest("receipt must be what the page keeps: hexadecimal values, joined by dots")
         ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
         self._room.waiting.moves.require_held(ticket)
         link = make_link(self._gate, request, ticket)
-        address = f"{link.room}#move={link.token}"
+        address = f"{link.room}#move={link.token}" + (f"&receipt={receipt}" if receipt else "")
         qr = await asyncio.to_thread(picture, address)
         document = {"link": address, "qr": qr, "expires_at": link.expires_at}
         return web.json_response(document, headers=no_store())

@@ -1,14 +1,17 @@
 """The waiting page: one document with style and script in it, compressed once and the same for everyone."""
 
 import base64
-import gzip
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
+import zopfli.gzip  # type: ignore[import-untyped]
+
 from gate.look import Look, our_look
-from gate.sources import read_script
+from gate.sources import read_more, read_script, read_style
 from waitroom.errors import BadSettings
 from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Room
@@ -43,7 +46,7 @@ def render_page(
     Raises:
         BadSettings: what the operator has added makes it too heavy.
     """
-    look, script = look or our_look(), read_script(work=friction.work > 0)
+    look, script = look or our_look(), read_script()
     html = (
         look.environment(language)
         .get_template("queue/waiting.html")
@@ -54,34 +57,67 @@ def render_page(
             here="?",
             face="loading",
             script=script,
+            more=f"more.js?lang={language}&v={_short_hash(_more(language, look))}",
             friction=friction,
         )
     )
-    body = html.encode()
-    packed = gzip.compress(body, mtime=0)
-    if len(packed) > MOST_BYTES:
-        raise BadSettings(
-            f"rooms.{room.name}: in {language!r} its page has {len(packed)} bytes, compressed; at most {MOST_BYTES} "
-            "show at once: make the logo, the texts or the templates smaller"
-        )
-    etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
     headers = {
         **SECURE_HEADERS,
         "Content-Security-Policy": content_security_policy(look.style, script, worker=friction.work > 0),
         "Content-Language": language,
         "Cache-Control": "public, max-age=60",
         "Vary": "Accept-Encoding, Accept-Language",
-        "ETag": etag,
     }
-    return Page(body, packed, etag, headers)
+    page = _page(html.encode(), headers)
+    if len(page.gzip_body) > MOST_BYTES:
+        raise BadSettings(
+            f"rooms.{room.name}: in {language!r} its page has {len(page.gzip_body)} bytes, compressed; at most "
+            f"{MOST_BYTES} show at once: make the logo, the texts or the templates smaller"
+        )
+    return page
+
+
+def render_more(language: str = "en", look: Look | None = None) -> Page:
+    """What the page fetches when a shopper opens a part of it: one module, with texts and style sheet in it."""
+    headers = {
+        **SECURE_HEADERS,
+        "Content-Type": "text/javascript; charset=utf-8",
+        "Cache-Control": "public, max-age=31536000, immutable",  # its address holds its hash
+        "Vary": "Accept-Encoding",
+    }
+    return _page(_more(language, look or our_look()), headers)
+
+
+def _more(language: str, look: Look) -> bytes:
+    texts = look.environment(language).get_template("queue/more.html").render().strip()
+    style = json.dumps(read_style("more.css"))
+    return f"{read_more()}export const texts = {texts};\nexport const style = {style};\n".encode()
+
+
+def _page(body: bytes, headers: Mapping[str, str]) -> Page:
+    etag = f'W/"{_short_hash(body)}"'
+    return Page(body, _pack(body), etag, {**headers, "ETag": etag})
+
+
+@lru_cache(maxsize=128)
+def _pack(body: bytes) -> bytes:
+    """As small as gzip can be, which takes a tenth of a second; pages are made when the gate starts."""
+    return bytes(zopfli.gzip.compress(body))
+
+
+def _short_hash(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:20]
 
 
 def content_security_policy(style: str, script: str = "", *, worker: bool = False) -> str:
-    """A policy that allows this style, this script, our worker and requests to this site, and nothing else."""
+    """A policy that allows this style, this script with its worker, what they fetch from this site, and nothing else.
+
+    ``'strict-dynamic'`` (CSP 3) lets the script, which is known by its hash, add our modules, and nobody else.
+    """
     allowed = {
         "default-src": "'none'",
         "style-src": _digest(style),
-        **({"script-src": _digest(script)} if script else {}),
+        **({"script-src": f"{_digest(script)} 'strict-dynamic'"} if script else {}),
         **({"worker-src": "'self'"} if worker else {}),
         "img-src": "data:",
         "connect-src": "'self'",

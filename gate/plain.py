@@ -26,12 +26,13 @@ from waitroom.languages import ENGLISH, Reader
 from waitroom.room import Line, Phase, Room, phase
 
 Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired", "unable", "crowded"]
-"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or let others by, a
-place that was moved away, a link to one that is no longer good, a browser that cannot do the work asked for, or many
+"""What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or put it off, the
+place on another device, a link that no longer hands one over, a browser that cannot do the work asked for, or many
 others in the same network."""
 
 _LINE = frozenset({"waiting", "unknown", "held", "paused", "trouble"})
-_SAFE = _LINE | {"presale", "drawing", "placed"}
+_SAFE = _LINE | {"presale", "drawing", "placed", "behind"}
+_OVER = frozenset({"sold_out", "closed", "once"})
 _SLIM, _GOOD = 0.05, 0.95
 _NEAR_S, _FAR_S, _STILL_S = 5, 15, 60
 _ANY_FRICTION = FrictionSettings(work=1)
@@ -113,6 +114,7 @@ def render_plain(scene: Scene) -> str:
     """The page for this shopper at this moment."""
     face = _face(scene)
     language, look, refresh = scene.reader.language, scene.look, _refresh(face, scene)
+    people = _people(face, scene)
     template = look.environment(language).get_template("queue/plain.html")
     return template.render(
         scene=scene,
@@ -132,10 +134,12 @@ def render_plain(scene: Scene) -> str:
             "seconds": _unit(refresh[0], "second", scene),
         },
         hope=_hope(face, scene),
-        people=_people(face, scene),
+        people=people,
         countdown=_countdown(face, scene),
         facts=_facts(face, scene),
         safe=face in _SAFE,
+        over=face in _OVER,
+        next=people is None and face in {"waiting", "unknown"},
     )
 
 
@@ -163,7 +167,7 @@ def _face_in_line(now: Phase, scene: Scene, position: Position) -> str:  # noqa:
     if position.place is None:
         return "drawing"
     if now is Phase.DRAWING:
-        return "placed"
+        return "placed" if position.number < (scene.line.presale_size or 0) else "behind"
     if position.called:
         return "door" if scene.answer else "called"
     if scene.line.units_left == 0 and scene.line.units_held:
@@ -248,10 +252,13 @@ def _number(value: int, scene: Scene) -> str:
 
 def _people(face: str, scene: Scene) -> tuple[str, str] | None:
     """The count that stands big on the page, before this shopper at the door or in the line, and its plural form."""
-    count = (
-        scene.answer.before if isinstance(scene.answer, AtDoor) else scene.ahead if face in _LINE else None
-    )
-    if count is None:
+    if isinstance(scene.answer, AtDoor):
+        count = scene.answer.before
+    elif face in _LINE and scene.position is not None and not scene.position.called:
+        count = (scene.ahead or 0) + scene.line.at_door
+    else:
+        count = 0
+    if not count:
         return None
     return _number(count, scene), Locale.parse(scene.reader.language, sep="-").plural_form(count)
 
@@ -263,7 +270,7 @@ def _facts(face: str, scene: Scene) -> dict[str, str]:
     opens = face in {"scheduled", "presale", "drawing"}
     joined = max(line.issued, 0 if position is None else position.number + 1)  # the line may be read before
     known = {
-        "place": place if face in _LINE | {"placed"} else None,
+        "place": place if face in _LINE | {"placed", "behind"} else None,
         "taking_part": (line.presale_size or joined) if face in {"presale", "drawing"} else None,
         "units": line.units_left if face in _SAFE else None,
     }

@@ -59,6 +59,7 @@ def build_state(waiting_room: Watched, now_ms: int) -> State:
         "called": line.called,
         "entries": line.entries,
         "visits": line.visits,
+        "at_door": line.at_door,
         "called_per_minute": round(line.called_per_minute, 2),
         "entering_per_minute": round(line.entering_per_minute, 2),
         "rate": room.pace.rate,

@@ -13,7 +13,7 @@ from gate.look import Look, our_look
 from gate.operator.console import no_link
 from gate.operator.scenes import NOW, make_scenes
 from gate.operator.session import Sessions
-from gate.page import render_page
+from gate.page import render_more, render_page
 from gate.plain import Scene, plain_headers, render_plain
 from gate.problems import TYPES, wants_page
 from gate.shopper import is_secure
@@ -33,6 +33,9 @@ _REFUSED = {
     "crowded": (429, "too-many-joins", ""),
 }
 
+_PLAIN = {"visit": "entering"}
+"""Faces that there are with scripts alone, and what stands for them without."""
+
 
 class Previews:
     """The handlers of every room's previews, for operators who have signed in."""
@@ -46,9 +49,12 @@ class Previews:
         addresses: dict[str, dict[str, Handler]] = {
             "": {"GET": self.index},
             "/{face}": {"GET": self.page},
+            "/{face}/more.js": {"GET": self.more},
             "/{face}/state": {"GET": self.state},
             "/{face}/ticket": {"GET": self.ticket, "POST": self.ticket, "DELETE": self.leave},
-            "/{face}/pass": {"POST": self.knock},
+            "/{face}/ticket/defer": {"POST": self.leave},
+            "/{face}/ticket/claim": {"POST": self.claim},
+            "/{face}/pass": {"GET": self.visit, "POST": self.knock},
             "/{face}/worker.js": {"GET": give_worker},
         }
         for path, methods in addresses.items():
@@ -85,6 +91,12 @@ class Previews:
             response = web.Response(body=page.body, headers={**page.headers, **no_store()})
         return keep_choice(request, response, scene.look.languages, secure=is_secure(self._gate, request))
 
+    async def more(self, request: web.Request) -> web.Response:
+        """The module that the page imports when a part of it is opened."""
+        scene = self._scene(request)
+        more = render_more(scene.reader.language, scene.look)
+        return web.Response(body=more.body, headers={**more.headers, **no_store()})
+
     async def state(self, request: web.Request) -> web.Response:
         """The state of the made-up sale, whose clock stands still."""
         document = json.loads(build_state(_MadeUp.of(self._scene(request)), NOW).body)
@@ -106,13 +118,25 @@ class Previews:
         self._scene(request)
         return web.Response(status=204, headers=no_store())
 
+    async def claim(self, request: web.Request) -> web.Response:
+        """No place is handed over."""
+        self._scene(request)
+        return _refuse(409, "conflict")
+
+    async def visit(self, request: web.Request) -> web.Response:
+        """The visit of those who are in the shop."""
+        answer = self._scene(request).answer
+        if not isinstance(answer, Entered):
+            return _refuse(401, "token-invalid")
+        return _json({"expires_at": answer.expires_at, "more_time": {"seconds": 300, "left": 2}})
+
     async def knock(self, request: web.Request) -> web.Response:
         """What a knock leads to on this face."""
         scene = self._scene(request)
         if is_form(request):
             return self._back(scene)
-        if scene.hurdle == "spent":
-            return _refuse(409, "spent")
+        if scene.hurdle in {"spent", "moved"}:
+            return _refuse(409, scene.hurdle)
         if isinstance(scene.answer, AtDoor):
             return _json({"before": scene.answer.before, "knock_again_at": scene.answer.knock_again_at}, 202)
         if isinstance(scene.answer, Entered):
@@ -131,6 +155,8 @@ class Previews:
         texts = self._gate.settings.rooms[room.name].texts.values()
         reason = next((reason for each in texts for reason in each.reasons), "…")
         face = request.match_info["face"]
+        if "plain" in request.query:
+            face = _PLAIN.get(face, face)
         scene = make_scenes(room, reason).get(face)
         if scene is None:
             raise web.HTTPNotFound(text=f"there is no face {face[:63]!r}")

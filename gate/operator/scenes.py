@@ -55,7 +55,12 @@ def make_scenes(room: Room, reason: str = "…") -> dict[str, Scene]:
             replace(waiting, position=_drawn(800), line=replace(_LINE, called=0)),
             Schedule(NOW + 2 * _MINUTE, NOW - 60 * _MINUTE, NOW - _MINUTE),
         ),
+        "behind": _at(
+            replace(waiting, line=replace(_LINE, called=0)),
+            Schedule(NOW + 2 * _MINUTE, NOW - 60 * _MINUTE, NOW - _MINUTE),
+        ),
         "waiting": waiting,
+        "next": _told(replace(waiting, position=_later(_LINE.called))),
         "slim": _told(replace(waiting, line=replace(_LINE, units_left=40))),
         "unknown": replace(
             waiting, line=replace(_LINE, called_per_minute=0, entering_per_minute=0.01), wait=None
@@ -63,14 +68,19 @@ def make_scenes(room: Room, reason: str = "…") -> dict[str, Scene]:
         "held": replace(waiting, line=replace(_LINE, units_left=0, units_held=2)),
         "called": called,
         "door": replace(called, answer=AtDoor(12, 2, NOW + 4_000)),
+        "later": replace(called, hurdle="later"),
+        "visit": replace(called, answer=Entered(12, NOW, NOW + 480_000)),
         "entering": replace(called, answer=Entered(12, NOW + 9_000, NOW + 600_000)),
         "paused": replace(waiting, line=replace(_LINE, paused_at=NOW, reason=reason)),
         "trouble": replace(waiting, line=replace(_LINE, trouble_since=NOW)),
         "sold_out": replace(waiting, line=replace(_LINE, sold_out=True, units_left=0, units_held=0)),
+        "ended": replace(waiting, line=replace(_LINE, sold_out=True, reason=reason)),
         "closed": replace(waiting, line=replace(_LINE, closed=True)),
         "spent": replace(called, hurdle="spent"),
         "once": replace(new, hurdle="once"),
         "left": replace(new, hurdle="left"),
+        "moved": replace(called, hurdle="moved"),
+        "expired": replace(new, hurdle="expired"),
         "away": replace(waiting, store_away=True),
     }
 

@@ -1,58 +1,27 @@
 // The waiting page's life: look at the public state, join, wait, knock when called, go in. One round at a time.
 
 import { JOINABLE, aheadOf, nextLook, placeOf, soonest } from "./line.js";
-import { describe, paint } from "./face.js";
-import { hex } from "./draw.js";
+import { ask, base, more, onThisSite, respite } from "./gate.js";
+import { describe } from "./face.js";
 import { followChoice } from "./language.js";
+import { hex } from "./shuffle.js";
+import { keep, memory, takeOver } from "./receipt.js";
+import { paint, part } from "./paint.js";
+import { openParts } from "./parts.js";
+import { wishes } from "./calls.js";
 
-const base = location.pathname;
 const next = onThisSite(new URLSearchParams(location.search).get("next"));
-const me = { state: null, ticket: null, place: null, door: null, entry: null, hurdle: null, away: false, readAt: 0 };
+const me = { state: null, ticket: null, place: null, door: null, entry: null, visit: null, hurdle: null, away: false, readAt: 0, watch: 0, now };
 let offset = -Infinity; // server time minus this page's monotonic clock: a wrong clock on the device changes nothing
 let failures = 0;
-let notBefore = 0; // a Retry-After holds until then, on the page's own clock
 let rejoined = false;
-let ahead = false;
-const headStart = 15_000 + 60_000 * Math.random(); // so long before the line opens, each page another time, work begins
+let going = false; // the shopper has said: in, now
+let ahead = false; // the work that the room asks for was begun before the line opens
+const headStart = 15_000 + 60_000 * Math.random(); // so long before the line opens, each page another time
 
-/** A path on this site, or undefined; the gate checks it again. */
-function onThisSite(path) {
-  try {
-    return path?.startsWith("/") && new URL(path, location.origin).origin === location.origin ? path : undefined;
-  } catch { return undefined; }
-}
-
-const now = () => performance.now() + offset;
-
-// The receipt {entropy, number?, ticket?, leaf?} outlives this page: a join whose answer was lost is repeated
-// with the same entropy, and so gets the same ticket.
-let receipt = read() ?? {};
-
-function read() {
-  try { return JSON.parse(localStorage.getItem(base)); } catch { return null; }
-}
-
-function keep(value) {
-  receipt = value;
-  try { localStorage.setItem(base, JSON.stringify(value)); } catch { /* storage is off: the cookie still holds the place */ }
-}
-
-/** Ask the gate; a 5xx or a broken connection throws, so that the round ends and is tried again. */
-async function ask(method, address, body) {
-  me.crowded = false;
-  const answer = await fetch(base + address, {
-    method,
-    headers: body && { "Content-Type": "application/json" },
-    body: body && JSON.stringify(body),
-    signal: AbortSignal.timeout(15_000),
-  });
-  me.crowded = answer.status === 429;
-  if (answer.status >= 500 || me.crowded) {
-    notBefore = performance.now() + 1000 * (Number(answer.headers.get("Retry-After")) || 0);
-    throw new Error(`${method} ${address}: ${answer.status}`);
-  }
-  const text = await answer.text();
-  return { ...(text && JSON.parse(text)), status: answer.status };
+/** The gate's time, in epoch ms. */
+function now() {
+  return performance.now() + offset;
 }
 
 async function look() {
@@ -62,30 +31,47 @@ async function look() {
   Object.assign(me, { state, readAt: now() });
 }
 
+/** 32 random bytes of this browser's own, made once for a ticket. */
 function entropy() {
-  if (!receipt.entropy) keep({ entropy: hex(crypto.getRandomValues(new Uint8Array(32))) });
-  return receipt.entropy;
+  if (!memory.receipt.entropy) keep({ ...memory.receipt, entropy: hex(crypto.getRandomValues(new Uint8Array(32))) });
+  return memory.receipt.entropy;
 }
 
 /** What the room asks for before a join, if it asks for anything: see work.js. */
-const doWork = () => globalThis.work?.(base, entropy());
+const doWork = async () => (part("slow") ? (await more()).work(base, entropy()) : undefined);
 
 /** Find the ticket this browser holds, or take one. */
 async function join() {
+  const { receipt } = memory;
+  if (receipt.move) return claim(receipt);
   if (receipt.number !== undefined) {
     const held = await ask("GET", "/ticket");
     if (held.ticket) return hold(held);
-    receipt = {};
+    if (isMoved(held)) return drop("moved");
+    if (receipt.shop) return drop("spent"); // the shop has ended the visit
+    keep({});
   }
   const answer = await ask("POST", "/ticket", { entropy: entropy(), work: await doWork() });
-  if (answer.ticket) {
-    keep({ entropy: receipt.entropy, number: answer.number, ticket: answer.ticket, leaf: answer.leaf });
-    return hold(answer);
-  }
+  if (answer.ticket) return take(answer, answer.leaf ? { entropy: entropy(), leaf: answer.leaf } : {}); // no leaf: it is an older ticket
   if (answer.status === 401) me.hurdle = "signin";
   else if (answer.reason === "missing") me.hurdle = "unable"; // the work, which this browser cannot do
   else if (answer.status !== 409) keep({});
-  else if (/one-visit-only/.test(answer.type)) me.hurdle = "once";
+  else if (/one-visit-only$/.test(answer.type)) me.hurdle = "once";
+}
+
+/** Take over the place that another device has handed on. */
+async function claim({ move, claim: mine, ...proof }) {
+  const answer = await ask("POST", "/ticket/claim", { move, entropy: mine });
+  if (answer.ticket) take(answer, proof);
+  else if (/sign-in-needed$/.test(answer.type)) me.hurdle = "signin";
+  else drop("expired");
+}
+
+/** Keep a ticket with what proves it. */
+function take({ number, ticket }, proof) {
+  const { room, draw } = me.state;
+  keep({ room, number, ticket, ...(draw && { commit_sha256: draw.commit_sha256 }), ...proof });
+  hold({ number, ticket });
 }
 
 function hold({ number, ticket }) {
@@ -95,8 +81,11 @@ function hold({ number, ticket }) {
 /** Give the ticket up on this side. */
 function drop(hurdle) {
   keep({});
-  Object.assign(me, { ticket: null, place: null, door: null, hurdle });
+  going = false;
+  Object.assign(me, { ticket: null, place: null, door: null, visit: null, watch: 0, hurdle });
 }
+
+const isMoved = ({ type }) => /moved$/.test(type);
 
 function find() {
   const seed = me.state.draw?.seed;
@@ -105,13 +94,15 @@ function find() {
 }
 
 const called = () => me.state.phase === "open" && me.ticket && me.place !== null && me.place < me.state.called;
+const enters = () => going || (wishes.enter && !memory.receipt.later);
 
 async function knock() {
   const answer = await ask("POST", "/pass", next ? { next } : {});
   me.door = answer.status === 202 ? answer : null;
   if (answer.status === 201) enter(answer);
+  else if (isMoved(answer)) drop("moved");
   else if (answer.status === 401) lose();
-  else if (answer.status === 409 && /spent/.test(answer.type)) drop("spent");
+  else if (answer.status === 409 && /spent$/.test(answer.type)) drop("spent");
 }
 
 /** The gate does not know our ticket (cookies cleared): take a new one, once; then leave it to the shopper. */
@@ -121,26 +112,37 @@ function lose() {
 }
 
 function enter(entry) {
+  const shop = onThisSite(entry.location) ?? "/";
+  keep({ ...memory.receipt, shop, later: undefined });
   me.entry = entry;
-  setTimeout(() => location.replace(onThisSite(entry.location) ?? "/"), Math.max(0, entry.enter_at - now()));
+  setTimeout(() => location.replace(shop), Math.max(0, entry.enter_at - now()));
+}
+
+/** A visit that has begun, for whoever comes back to this page without being sent on. */
+async function visit() {
+  const held = await ask("GET", "/pass");
+  if (held.status === 200 && held.expires_at > now()) me.visit = held;
+  else drop("spent");
 }
 
 /** One round; what it throws is the network's or the store's trouble, and the next round tries again. */
 async function round() {
   try {
     await look();
-    if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
+    if (memory.receipt.shop && !next && !me.hurdle) await visit();
+    else if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
+    else if (me.watch > now() && isMoved(await ask("GET", "/ticket"))) drop("moved");
     if (me.state.phase === "scheduled" && !ahead && untilLine() < headStart) {
       ahead = true;
       await doWork();
     }
     if (me.ticket) find();
-    if (called() && !(me.door?.knock_again_at > now())) await knock();
+    if (called() && enters() && !(me.door?.knock_again_at > now())) await knock();
     failures = 0;
-    me.away = Boolean(me.state.store_away);
-  } catch {
+    Object.assign(me, { away: Boolean(me.state.store_away), crowded: false });
+  } catch ({ crowded }) {
     failures++;
-    me.away = true;
+    Object.assign(me, { away: true, crowded });
   }
 }
 
@@ -148,6 +150,7 @@ const untilLine = () => (me.state.presale_opens_at ?? me.state.opens_at) - now()
 
 /** Seconds until this shopper's turn at the earliest. */
 function distance() {
+  if (me.watch > now()) return 0;
   if (me.place === null) return me.state.phase === "drawing" ? 0 : Infinity;
   return soonest(aheadOf(me.place, me.state), me.state);
 }
@@ -155,10 +158,7 @@ function distance() {
 /** Milliseconds until the next round. */
 function delay() {
   const poll = me.state?.poll ?? { near_s: 2, far_s: 20 };
-  if (failures) {
-    const seconds = Math.min(poll.far_s, poll.near_s * 2 ** (failures - 1)) * (0.75 + 0.5 * Math.random());
-    return Math.max(1000 * seconds, notBefore - performance.now());
-  }
+  if (failures) return Math.max(1000 * Math.min(poll.far_s, poll.near_s * 2 ** (failures - 1)) * (0.75 + 0.5 * Math.random()), respite());
   const usual = 1000 * nextLook(me.state, now(), distance(), document.hidden);
   return me.door ? Math.max(100, Math.min(usual, me.door.knock_again_at - now())) : usual;
 }
@@ -176,29 +176,57 @@ async function run() {
   if (!me.entry) timer = setTimeout(run, delay());
 }
 
-const draw = () => paint(describe(me, now()));
+let shown;
+
+function draw() {
+  const { receipt } = memory;
+  const view = describe({ ...me, receipt, later: receipt.later && !going, enters: enters() }, now(), part("room").textContent);
+  paint(view);
+  const turn = ["called", "door", "entering"];
+  if (turn.includes(view.face) && !turn.includes(shown)) call(view);
+  shown = view.face;
+}
+
+/** Call the shopper as they have allowed it. */
+async function call({ lead, tab }) {
+  if (!wishes.sound && !wishes.notice) return;
+  try {
+    const { notify, ring } = await more();
+    if (wishes.notice) notify(tab, lead);
+    if (wishes.sound) ring();
+  } catch { /* the tab's title and icon call all the same */ }
+}
 
 function tick() {
-  if (me.state && !document.hidden) draw();
+  if (!document.hidden && (me.state || me.away)) draw();
   setTimeout(tick, 1000 - (now() % 1000 || 0));
 }
 
-function again() {
-  drop(null);
+/** What a button does: ask the gate, then look again; if it cannot be asked, the page says so. */
+async function act(work) {
+  try { await work(); } catch { me.away = true; }
   draw();
   run();
 }
 
-async function leave() {
-  try {
+const actions = {
+  go: () => { going = true; keep({ ...memory.receipt, later: undefined }); },
+  again: () => drop(null),
+  async defer() {
+    const { status } = await ask("POST", "/ticket/defer", {});
+    if (status !== 204) return;
+    going = false;
+    me.door = null;
+    keep({ ...memory.receipt, later: true });
+  },
+  async "give-up"() {
     await ask("DELETE", "/ticket");
     drop("left");
-    document.getElementById("leave").open = false;
-  } catch { me.away = true; }
-  draw();
-}
-
-for (const [id, act] of [["go", run], ["again", again], ["give-up", leave]]) document.getElementById(id).addEventListener("click", act);
+  },
+  extend: () => ask("POST", "/pass/extend", {}),
+};
+for (const [id, work] of Object.entries(actions)) part(id).addEventListener("click", () => act(work));
+openParts(me, run);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   if (me.hurdle === "signin") me.hurdle = null; // signed in meanwhile, in another tab?
@@ -208,6 +236,7 @@ addEventListener("online", run);
 addEventListener("pageshow", (event) => { if (event.persisted) { me.entry = null; run(); } });
 
 if (!followChoice()) {
+  takeOver();
   run();
   tick();
 }

@@ -3,17 +3,17 @@
 const doing = { entropy: null, work: null };
 
 /** The work for a join with this entropy, done once. Nothing where it cannot be done here; trouble on the way throws. */
-globalThis.work = async (base, entropy) => {
+export async function work(base, entropy) {
   if (doing.entropy !== entropy) Object.assign(doing, { entropy, work: haveDone(base, entropy) });
   try {
-    const work = await doing.work;
-    if (!work) doing.entropy = null;
-    return work;
+    const done = await doing.work;
+    if (!done) doing.entropy = null;
+    return done;
   } catch (error) {
     doing.entropy = null; // the next time it is tried again
     throw error;
   }
-};
+}
 
 function haveDone(base, entropy) {
   return new Promise((resolve, reject) => {

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from gate.work import Work
 from tests.bench import forecasts, shop, simulate
+from tests.bench.browser import place_ms
 from tests.bench.load import Target, compare, rss_mib, wrk
 from tests.bench.system import GUARDED, MILLION, System, system
 from waitroom import draw
@@ -232,6 +233,9 @@ def arithmetic() -> Iterator[Figure]:
     )
     yield at_most("place of one ticket, once the draw is made", _ms(lambda: int(places[123_456])), 0.01, "ms")
     yield at_most("the whole draw of 1,000,000", whole, 5, "s")
+    first, median = place_ms(MILLION)
+    yield at_most("place of one ticket of 1,000,000, in the shopper's browser, at first", first, 50, "ms")
+    yield at_most("the same, once the browser has warmed up", median, 50, "ms")
 
 
 def _ms(work: Callable[[], object]) -> float:

@@ -73,6 +73,7 @@ async def test_the_state_says_what_the_page_needs_and_no_more(front_with: OpenFr
         "called": 1,
         "entries": 0,
         "visits": 0,
+        "at_door": 0,
         "called_per_minute": 0.0,
         "entering_per_minute": 0.0,
         "rate": 6000.0,
@@ -86,6 +87,7 @@ async def test_the_state_says_what_the_page_needs_and_no_more(front_with: OpenFr
         "sign_in": "/account/sign-in",
         "notice": "Hello",
         "reason": "",
+        "shop_trouble": False,
         "store_away": False,
         "poll": {"near_s": 2, "far_s": 20},
     }

@@ -27,16 +27,15 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     async def empty(_: web.Request) -> web.Response:
         return web.Response(text="<!doctype html>", content_type="text/html")
 
-    async def module(_: web.Request) -> web.Response:
-        text = (ROOT / "gate" / "static" / "draw.js").read_text()
-        return web.Response(text=text, content_type="text/javascript")
-
     app = web.Application()
-    app.add_routes([web.get("/", empty), web.get("/draw.js", module)])
+    app.add_routes([web.get("/", empty), web.static("/static", ROOT / "gate" / "static")])
     async with TestServer(app) as server:
         page = await browser.new_page()
         await page.goto(str(server.make_url("/")))
-        await page.evaluate("import('/draw.js').then((module) => { globalThis.draw = module; })")
+        await page.evaluate(
+            """Promise.all(["draw", "shuffle"].map((name) => import(`/static/${name}.js`)))
+            .then((modules) => { globalThis.draw = Object.assign({}, ...modules); })"""
+        )
         yield page
         await page.close()
 

@@ -229,6 +229,18 @@ async def test_the_picture_of_a_link_may_stand_anywhere(front: Front) -> None:
     assert link["qr"] == picture(link["link"]) != picture(link["link"] + "x")
 
 
+async def test_the_receipt_goes_along_in_the_link(front: Front) -> None:
+    """As the page writes it, into the fragment that no server sees; nothing else gets into the link."""
+    shopper = await front.in_line()
+    receipt = ".".join(["ab" * 32, "cd" * 16, "ef" * 32])
+    link = (await shopper.send("POST", f"{BASE}/ticket/move", json={"receipt": receipt})).document["link"]
+    assert link.endswith(f"&receipt={receipt}")
+    assert "&receipt=" not in (await make_link(shopper))["link"]
+    for wrong in ("x", "ab&move=cd", "a" * 261, 7):
+        answer = await shopper.send("POST", f"{BASE}/ticket/move", json={"receipt": wrong})
+        assert answer.problem == (400, "bad-request")
+
+
 async def test_the_old_device_is_told_that_its_place_has_moved(front: Front) -> None:
     """Wherever it shows its ticket: 409 of a type of its own; the place is untouched, and it may join anew."""
     old, phone = await front.in_line(), front.shopper()

@@ -199,7 +199,7 @@ def test_a_folder_overrides_our_templates_file_by_file(tmp_path: Path) -> None:
     (tmp_path / "queue" / "waiting.html").write_text(mine)
     tea = look(tmp_path)
     assert "<h1>Tea</h1>" in page(tea)
-    assert '<h1 id="title">One moment</h1>' in page(tea)
+    assert '<h1 id="title" tabindex="-1">One moment</h1>' in page(tea)
     assert "<h1>You are in line</h1>" in render_plain(replace(SCENE, look=tea))
 
 

@@ -59,11 +59,17 @@ FACES = {
     ),
     "presale": (replace(UNDRAWN, room=DURING), ["You are in the draw", "04:00", "Taking part"]),
     "drawing": (UNDRAWN, ["The draw is being made"]),
-    "placed": (replace(SCENE, room=AFTER), ["Your place is drawn", "801"]),
+    "placed": (
+        replace(SCENE, room=AFTER, position=Position(3, 0, 0, called=False)),
+        ["Your place is drawn", "<dd>1</dd>"],
+    ),
+    "behind": (replace(SCENE, room=AFTER), ["You have a place in line", "in order of arrival", "801"]),
     "waiting": (
         SCENE,
         ["You are in line", "797", "people ahead of you", "in about 11–15 minutes", "801"],  # noqa: RUF001 - a range
     ),
+    "at the door": (replace(SCENE, line=replace(LINE, at_door=2)), ["799", "people ahead of you"]),
+    "next": (replace(SCENE, position=Position(3, 3, 0, called=False)), ["<h1>You are next</h1>"]),
     "chance": (replace(SCENE, chance=0.4449), ["left at your turn is about 40%"]),
     "good chance": (replace(SCENE, chance=0.95), ["very likely that something is left"]),
     "slim chance": (replace(SCENE, chance=0.049), ["very unlikely that anything is left"]),
@@ -88,7 +94,11 @@ FACES = {
         replace(SCENE, line=replace(LINE, paused_at=NOW, reason="<Card>")),
         ["paused", "&lt;Card&gt;"],
     ),
-    "sold_out": (replace(SCENE, line=replace(LINE, sold_out=True)), ["Everything is sold"]),
+    "first": (replace(CALLED, answer=AtDoor(0, 0, NOW + 4_000)), ["You are at the door", "You are next"]),
+    "sold_out": (
+        replace(SCENE, line=replace(LINE, sold_out=True, reason="Rain")),
+        ["Everything is sold", "The organiser says: Rain", 'href="/">Go to the shop'],
+    ),
     "closed": (replace(SCENE, line=replace(LINE, closed=True)), ["The sale is over"]),
     "spent": (replace(SCENE, hurdle="spent"), ["Your visit is over", "Join again"]),
     "once": (replace(SCENE, hurdle="once"), ["everyone goes in once"]),

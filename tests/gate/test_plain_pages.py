@@ -241,7 +241,7 @@ async def test_a_room_with_sign_in_leads_to_it_and_back(front_with: OpenFront) -
     assert back == f"{PLAIN}&hurdle=signin&next=%2Fsale"
     page = await shopper.browse(back)
     assert heading(page) == "Please sign in first"
-    link = re.search(r'id="signin" href="([^"]*)"', page.text)
+    link = re.search(r'class="button" href="([^"]*)"', page.text)
     assert link
     assert unescape(link[1]).startswith("/account/sign-in?next=/waitroom/")
     anna = front.shopper("anna")
@@ -301,7 +301,7 @@ async def test_forms_and_pages_lead_to_this_site_only(front: Front, wanted: str)
 async def test_what_an_address_claims_is_shown_only_if_it_is_one_of_ours(front: Front) -> None:
     """A made-up hurdle is passed over, and markup in a path is text."""
     shopper = await front.in_line()
-    assert await look(shopper, "&hurdle=<script>") == "You are in line"
+    assert await look(shopper, "&hurdle=<script>") == "You are next"
     page = await shopper.browse(f'{PLAIN}&next=/sale?"><script>alert(1)</script>'.replace(" ", "%20"))
     assert "<script" not in page.text
 

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser, Page, Request, expect
 
-from gate.page import render_page
+from gate.page import render_more, render_page
 from waitroom.forecast import Flow, wait
 from waitroom.room import Pace, Room, Schedule
 
@@ -74,6 +74,11 @@ class Sale:
     """Answers to knocks, in order; the last one repeats."""
     seen: list[tuple[str, Any]] = field(default_factory=list)
     down: bool = False
+    leaf: str | None = "cd" * 32
+    moved: bool = False
+    visit_ms: int = 0
+    """How much of a visit is left."""
+    extensions: int = 1
     state: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -101,7 +106,13 @@ class Sale:
                 web.post(f"{BASE}/ticket", self._join),
                 web.get(f"{BASE}/ticket", self._ticket),
                 web.delete(f"{BASE}/ticket", self._leave),
+                web.post(f"{BASE}/ticket/defer", self._defer),
+                web.post(f"{BASE}/ticket/move", self._move),
+                web.post(f"{BASE}/ticket/claim", self._claim),
+                web.get(f"{BASE}/pass", self._visit),
                 web.post(f"{BASE}/pass", self._knock),
+                web.post(f"{BASE}/pass/extend", self._extend),
+                web.get(f"{BASE}/more.js", self._more),
                 web.get("/sale", self._shop),
             ]
         )
@@ -114,6 +125,44 @@ class Sale:
     async def _page(self, _: web.Request) -> web.Response:
         page = render_page(ROOM)
         return web.Response(body=page.gzip_body, headers={**page.headers, "Content-Encoding": "gzip"})
+
+    async def _more(self, _: web.Request) -> web.Response:
+        more = render_more()
+        return web.Response(body=more.body, headers=more.headers)
+
+    async def _defer(self, request: web.Request) -> web.Response:
+        self.seen.append(("defer", await request.json()))
+        return web.Response(status=204)
+
+    async def _move(self, request: web.Request) -> web.Response:
+        receipt = (await request.json())["receipt"]
+        self.seen.append(("move", receipt))
+        link = f"{request.scheme}://{request.host}{BASE}#move=abc.def&receipt={receipt}"
+        qr = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9H0z"/></svg>'
+        return web.json_response({"link": link, "qr": qr, "expires_at": self.clock() + 600_000})
+
+    async def _claim(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.seen.append(("claim", body))
+        if body["move"] != "abc.def" or self.moved:
+            return web.json_response({"type": "/waitroom/problems/moved"}, status=409)
+        self.moved = True
+        response = web.json_response({"number": self.number, "ticket": "ef" * 16, "token": "new"})
+        response.set_cookie(COOKIE, "moved", httponly=True)
+        return response
+
+    async def _visit(self, _: web.Request) -> web.Response:
+        if self.visit_ms <= 0:
+            return web.json_response({"type": "/waitroom/problems/token-expired"}, status=401)
+        more_time = {"seconds": 300, "left": self.extensions}
+        return web.json_response(
+            {"place": 0, "expires_at": self.clock() + self.visit_ms, "more_time": more_time}
+        )
+
+    async def _extend(self, _: web.Request) -> web.Response:
+        self.visit_ms += 300_000
+        self.extensions -= 1
+        return web.json_response({})
 
     async def _look(self, _: web.Request) -> web.Response:
         if self.down:
@@ -128,12 +177,14 @@ class Sale:
             self.lose_replies -= 1
             request.transport.close()
         response = web.json_response(
-            {"number": self.number, "ticket": "ab" * 16, "leaf": "cd" * 32}, status=201
+            {"number": self.number, "ticket": "ab" * 16, "leaf": self.leaf}, status=201
         )
         response.set_cookie(COOKIE, "signed", httponly=True)
         return response
 
     async def _ticket(self, request: web.Request) -> web.Response:
+        if self.moved and request.cookies.get(COOKIE) != "moved":
+            return web.json_response({"type": "/waitroom/problems/moved"}, status=409)
         if COOKIE not in request.cookies:
             return web.json_response({"type": "/waitroom/problems/no-ticket"}, status=401)
         return web.json_response({"number": self.number, "ticket": "ab" * 16})
@@ -195,6 +246,7 @@ FACES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"phase": "drawing", "draw": {"size": 7, "seed": None}},
         "The draw is being made",
     ),
+    "behind": ({}, {"phase": "drawing", "called": 0, "opens_at": MINUTE}, "You have a place in line"),
     "placed": ({"number": 0}, {"phase": "drawing", "called": 0, "opens_at": MINUTE}, "Your place is drawn"),
     "waiting": ({}, {}, "You are in line"),
     "unknown": ({}, {"sustained_per_minute": 0}, "You are in line"),
@@ -207,6 +259,8 @@ FACES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "sold_out": ({}, {"phase": "sold_out", "units_left": 0}, "Everything is sold"),
     "closed": ({}, {"phase": "closed"}, "The sale is over"),
     "spent": (knocking(409, type="/waitroom/problems/spent"), {}, "Your visit is over"),
+    "moved": (knocking(409, type="/waitroom/problems/moved"), {}, "Your place has moved"),
+    "away": ({"down": True}, {}, "The waiting room is out of reach"),
 }
 
 
@@ -222,6 +276,25 @@ async def test_every_phase_has_a_face_that_anyone_can_use(visit: OpenPage, name:
         await page.emulate_media(color_scheme=scheme)
         found = await Axe().run(page)
         assert not found.response["violations"], found.generate_report()
+
+
+@pytest.mark.parametrize("name", ["waiting", "door", "paused"])
+async def test_page_can_be_used_at_400_percent_and_in_forced_colours(visit: OpenPage, name: str) -> None:
+    """A desktop of 1280 by 1024 at 400 % is 320 by 256; colours of the reader's own take nothing away."""
+    sale, state, _ = FACES[name]
+    small = {"width": 320, "height": 256}
+    page = await visit(
+        Sale(**sale).at(**state), viewport=small, forced_colors="active", reduced_motion="reduce"
+    )
+    await face(page, name)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert await page.evaluate("document.getAnimations().length") == 0
+    found = await Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
+    for element in await page.locator("button:visible, summary:visible, label:visible").all():
+        box = await element.bounding_box()
+        assert box is not None
+        assert box["height"] >= 24  # WCAG 2.5.8
 
 
 async def test_first_view_is_one_answer_of_at_most_14_kilobytes(browser: Browser) -> None:
@@ -404,6 +477,200 @@ async def test_countdown_follows_the_sales_clock_not_the_devices(visit: OpenPage
     sale = Sale(now=1_432_033_200_000).at(phase="presale", **PRESALE)
     page = await visit(sale)
     await expect(page.locator("#number")).to_have_text(re.compile(r"^11:5\d$|^12:00$"))
+
+
+# ---- Not now, more time, another device
+
+
+async def test_called_shopper_may_let_others_by_and_come_later(visit: OpenPage) -> None:
+    """Not now: the gate is told, the place stays, also after a reload, and a click goes in."""
+    sale = Sale(**knocking(202, before=1, knock_again_at=9_000)).at()
+    page = await visit(sale)
+    await face(page, "door")
+    await page.get_by_role("button", name="Not now").press("Enter")
+    await face(page, "later")
+    await expect(page.locator("#lead")).to_contain_text("Place 2 is kept for you.")
+    assert await page.evaluate("document.activeElement.id") == "title"
+    assert sale.asked("defer") == [{}]
+    await page.reload()
+    await face(page, "later")
+    knocks = len(sale.asked("knock"))
+    sale.knocks = [(201, {"enter_at": 0, "location": "/sale"})]
+    await page.get_by_role("button", name="Go in now").click()
+    await expect(page).to_have_title("The shop")
+    assert len(sale.asked("knock")) == knocks + 1
+
+
+async def test_shopper_who_does_not_want_to_be_taken_in_is_asked(visit: OpenPage) -> None:
+    """Without their leave the page does not knock by itself; it calls, and waits for the one button."""
+    sale = Sale(number=0, knocks=[(201, {"enter_at": 0, "location": "/sale"})]).at(called=0)
+    page = await visit(sale)
+    await face(page, "waiting")
+    await page.get_by_label("Take me in straight away").uncheck()
+    sale.state["called"] = 3
+    await face(page, "called")
+    await expect(page.locator("#lead")).to_contain_text("Go in when you are ready")
+    assert sale.asked("knock") == []
+    await page.get_by_role("button", name="Go in now").click()
+    await expect(page).to_have_title("The shop")
+
+
+async def test_visitor_sees_what_is_left_of_the_visit_and_gets_more(visit: OpenPage) -> None:
+    """Who comes back to the page without being sent on is told the time, and what may be added to it."""
+    sale = Sale(number=0, visit_ms=240_000, knocks=[(201, {"enter_at": 0, "location": "/sale"})]).at()
+    page = await visit(sale)
+    await expect(page).to_have_title("The shop")
+    await page.goto(page.url.replace("/sale", BASE))
+    await face(page, "visit")
+    await expect(page.locator("#number")).to_have_text(re.compile(r"^0[34]:\d\d$"))
+    await expect(page.get_by_role("link", name="Go to the shop")).to_have_attribute("href", "/sale")
+    await page.get_by_role("button", name="5 minutes more").click()
+    await expect(page.locator("#number")).to_have_text(re.compile(r"^0[89]:\d\d$"))
+    await expect(page.locator("#extend")).to_be_hidden()
+    sale.visit_ms = 0
+    await page.reload()
+    await face(page, "spent")
+    await expect(page.get_by_role("button", name="Join again")).to_be_visible()
+
+
+async def test_visitor_whose_visit_the_shop_has_ended_is_not_put_in_line_again_unasked(
+    visit: OpenPage,
+) -> None:
+    """The ticket is gone with the visit: the page says that it is over, and leaves it to the shopper."""
+    sale = Sale(number=0, knocks=[(201, {"enter_at": 0, "location": "/sale"})]).at()
+    page = await visit(sale)
+    await expect(page).to_have_title("The shop")
+    await page.context.clear_cookies()
+    await page.goto(page.url.replace("/sale", f"{BASE}?next=/sale"))
+    await face(page, "spent")
+    assert len(sale.asked("join")) == 1
+
+
+async def test_place_moves_to_another_device_with_its_receipt(visit: OpenPage, browser: Browser) -> None:
+    """The link holds the place once and takes the receipt along; the device that gave it away says so."""
+    sale = Sale().at(draw={"size": 7, "seed": SEED, "commit_sha256": "aa" * 32})
+    page = await visit(sale)
+    await face(page, "waiting")
+    await page.get_by_text("Move my place").press("Enter")
+    await page.get_by_role("button", name="Make the link").click()
+    link = await page.get_by_label("Link that hands over your place").input_value()
+    await expect(page.get_by_role("img", name="QR code of the link")).to_be_visible()
+    assert await page.locator(".qr").evaluate("(image) => image.complete && image.naturalWidth > 0")
+    found = await Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
+    receipt = await page.evaluate("JSON.parse(localStorage[location.pathname])")
+    context = await browser.new_context(locale="en-GB")
+    other = await context.new_page()
+    await other.goto(link)
+    await face(other, "waiting")
+    assert "#" not in other.url
+    (claimed,) = sale.asked("claim")
+    assert claimed["move"] == "abc.def"
+    assert re.fullmatch("[0-9a-f]{64}", claimed["entropy"])
+    assert claimed["entropy"] != receipt["entropy"]  # which everyone with the link knows
+    moved = await other.evaluate("JSON.parse(localStorage[location.pathname])")
+    assert {name: moved[name] for name in ("entropy", "leaf", "number", "commit_sha256")} == {
+        name: receipt[name] for name in ("entropy", "leaf", "number", "commit_sha256")
+    }
+    await face(page, "moved")
+    await other.goto(link)
+    await other.reload()
+    await face(other, "expired")
+    await context.close()
+
+
+async def test_leaving_is_thought_over_by_keyboard(visit: OpenPage) -> None:
+    """The confirmation says what there is to lose; staying closes it and gives the focus back."""
+    sale = Sale().at()
+    page = await visit(sale)
+    await face(page, "waiting")
+    await page.locator("#leave > summary").press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Keep my place")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#leave > summary")).to_be_focused()
+    assert sale.asked("leave") == []
+
+
+# ---- It calls
+
+
+CALLS = """
+globalThis.told = [];
+globalThis.Notification = class extends EventTarget {
+  static requestPermission() { return Promise.resolve("granted"); }
+  constructor(title, options) { super(); told.push([title, options.body]); }
+};
+globalThis.AudioContext = class {
+  state = "running"; currentTime = 0; destination = {};
+  createOscillator() { return { frequency: {}, connect: (next) => next, start() { told.push("note"); }, stop() {} }; }
+  createGain() {
+    return { gain: { setValueAtTime() {}, exponentialRampToValueAtTime() {} }, connect: (next) => next };
+  }
+};
+"""
+
+
+async def test_page_calls_by_sound_and_notification_only_if_allowed(visit: OpenPage) -> None:
+    """Both are off until they are ticked, are remembered, and tell of the turn once."""
+    sale = Sale(**knocking(425)).at(called=0)
+    page = await visit(sale)
+    await page.add_init_script(CALLS)
+    await page.reload()
+    await face(page, "waiting")
+    for name in ("Play a sound", "Show a notification"):
+        await expect(page.get_by_label(name)).not_to_be_checked()
+        await page.get_by_label(name).check()
+        await expect(page.get_by_label(name)).to_be_checked()
+    assert await page.evaluate("told") == ["note"] * 3  # so that one knows how it sounds
+    await page.reload()
+    await expect(page.get_by_label("Play a sound")).to_be_checked()
+    sale.state["called"] = 3
+    await face(page, "called")
+    await page.wait_for_function("told.length === 4")
+    assert await page.evaluate("told[0]") == [
+        "It is your turn — Mi Launch",
+        "We are opening the door for you.",
+    ]
+
+
+async def test_tab_says_how_long_it_takes_and_then_calls(visit: OpenPage) -> None:
+    """The title has the wait, then the call; the icon changes with it."""
+    sale = Sale(**knocking(425)).at()
+    sale.number = 2_000
+    page = await visit(sale)
+    await face(page, "waiting")
+    await expect(page).to_have_title(re.compile(r"^\d+\u2060–\u2060\d+ mins? · Mi Launch$"))  # noqa: RUF001 - a range
+    icon = await page.locator("link[rel=icon]").get_attribute("href")
+    sale.state["called"] = 2_001
+    await expect(page).to_have_title("It is your turn — Mi Launch")
+    assert await page.locator("link[rel=icon]").get_attribute("href") != icon
+
+
+async def test_nobody_ahead_is_said_in_words(visit: OpenPage) -> None:
+    """No figure of 0 people; who stands at the door counts as ahead."""
+    sale = Sale(number=1_000).at(called=1_000, at_door=2)
+    page = await visit(sale)
+    await expect(page.locator("#number")).to_have_text("2")
+    sale.state["at_door"] = 0
+    await expect(page.get_by_role("heading", level=1)).to_have_text("You are next")
+    await expect(page.locator("#figure")).to_be_hidden()
+
+
+async def test_sold_out_by_hand_gives_the_reason_and_the_way_back(visit: OpenPage) -> None:
+    """What the operator said stands there, and a link to the shop."""
+    page = await visit(Sale().at(phase="sold_out", reason="The rest goes to the shops."))
+    await expect(page.locator("#notice")).to_have_text("The organiser says: The rest goes to the shops.")
+    await expect(page.get_by_role("link", name="Go to the shop")).to_have_attribute("href", "/")
+
+
+async def test_no_receipt_is_made_up_for_an_older_ticket(visit: OpenPage) -> None:
+    """Who holds a ticket that other entropy made gets no receipt for it."""
+    sale = Sale(leaf=None).at()
+    page = await visit(sale)
+    await face(page, "waiting")
+    receipt = await page.evaluate("JSON.parse(localStorage[location.pathname])")
+    assert (receipt["number"], "entropy" in receipt, "leaf" in receipt) == (2_000, False, False)
 
 
 async def test_updates_are_announced_at_a_bearable_pace(visit: OpenPage) -> None:

@@ -63,7 +63,7 @@ async def shows(page: Page, heading: str) -> None:
 async def test_the_page_does_the_work_and_joins(browser: Browser, store_url: str) -> None:
     """A worker finds what the room asks for, and the shopper does nothing."""
     async with gate(store_url, {"work": 100}) as front, visit(browser, front) as page:
-        await shows(page, "You are in line")
+        await shows(page, "You are next")
         receipt = await page.evaluate("JSON.parse(localStorage.getItem(location.pathname))")
         assert receipt["number"] == 0
 
@@ -90,7 +90,7 @@ async def wait_instead(page: Page, front: Front) -> None:
     await page.get_by_role("button", name="Take my place").click()
     await shows(page, "Almost in line")
     front.clock.advance(1_000)
-    await shows(page, "You are in line")
+    await shows(page, "You are next")
 
 
 async def test_a_browser_that_cannot_do_it_may_wait_instead(browser: Browser, store_url: str) -> None:
@@ -123,5 +123,5 @@ async def test_who_comes_from_a_crowded_network_reads_so_and_joins_later(
         async with visit(browser, front) as page:
             await expect(page.locator("#notice")).to_contain_text("joining from your network")
             front.clock.advance(1_000)
-            await shows(page, "You are in line")
+            await shows(page, "You are next")
             await expect(page.locator("#notice")).to_be_hidden()

@@ -37,6 +37,7 @@ async def test_the_document_says_what_the_page_needs(sale: Sale) -> None:
         "called": 0,
         "entries": 0,
         "visits": 0,
+        "at_door": 0,
         "called_per_minute": 0.0,
         "entering_per_minute": 0.0,
         "rate": 60.0,
@@ -106,6 +107,24 @@ async def test_a_room_without_presale_or_identity_has_neither(sale: Sale) -> Non
     assert (document["draw"], document["sign_in"], document["phase"]) == (None, None, "paused")
     assert (document["reason"], document["joinable"]) == ("the till is down", True)
     assert (document["units_left"], document["units_held"]) == (3, 1)
+
+
+async def test_the_reason_is_that_of_what_holds_now(sale: Sale) -> None:
+    """Of the pause, of the sold-out that an operator declared, of the closing; the shop's own sold-out has none."""
+    waiting = await sale.gate()
+
+    async def reason(action: Hold, said: str) -> object:
+        await waiting.hold(action, by="olga", reason=said)
+        return _document(build_state(waiting, NOON))["reason"]
+
+    assert await reason(Hold.PAUSE, "the till is down") == "the till is down"
+    assert await reason(Hold.SOLD_OUT, "the rest goes to the shops") == "the rest goes to the shops"
+    assert await reason(Hold.RESTOCK, "found more") == ""
+    assert await reason(Hold.PAUSE, "the till is down") == "the till is down"
+    await waiting.tell_units(0, 0)
+    await waiting.tick()
+    assert _document(build_state(waiting, NOON))["reason"] == ""
+    assert await reason(Hold.CLOSE, "thank you all") == "thank you all"
 
 
 async def test_the_tag_changes_with_the_content_and_only_then(sale: Sale) -> None:

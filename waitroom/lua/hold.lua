@@ -29,14 +29,18 @@ elseif action == 'watch' then
   unset('trusted')
 elseif action == 'sold_out' then
   set('sold_out', 1)
+  set('reason', reason)
 elseif action == 'restock' then
+  if line.sold_out then unset('reason') end
   unset('sold_out')
   unset('units_left')
   unset('units_held')
 elseif action == 'close' then
   set('closed', 1)
+  set('reason', reason)
 else
   unset('closed')
+  unset('reason') -- of the closing
 end
 
 local after = phase()

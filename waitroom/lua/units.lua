@@ -11,5 +11,6 @@ set('units_held', ARGV[3])
 local running = phase() == 'open' or phase() == 'paused'
 if not (running and ARGV[2] == '0' and ARGV[3] == '0') then return 0 end
 set('sold_out', 1)
+unset('reason') -- of a pause, which this is none of
 redis.call('XADD', KEYS[3], '*', 'kind', 'sold_out', 'at', now, 'reason', '')
 return 1

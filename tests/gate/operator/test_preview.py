@@ -21,7 +21,17 @@ from waitroom.room import Pace, Room, Schedule
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FACES = list(make_scenes(Room("tea", "", Schedule(0), Pace(60, 20, 5, 600_000, 600_000))))
-SHOWN = {"away": "waiting", "slim": "waiting", "holding": "joining", "crowded": "joining"}
+SHOWN = {
+    "away": "waiting",
+    "slim": "waiting",
+    "next": "waiting",
+    "ended": "sold_out",
+    "holding": "joining",
+    "crowded": "joining",
+}
+PRESSED = {"left": ("waiting", ["#leave summary", "#give-up"]), "later": ("door", ["#defer"])}
+"""Faces that come when something is pressed: the face before, and what."""
+BRINGS = {"expired": "#move=preview"}
 LANGUAGES = our_look().languages
 PSEUDO = "ar"
 """A language that we do not have, with six plural forms, written from right to left."""
@@ -75,14 +85,14 @@ async def page(context: BrowserContext) -> AsyncIterator[Page]:
 
 
 async def show(page: Page, desk: Desk, face: str, language: str) -> None:
-    """Open a face; who has left has pressed the button for it."""
-    start = "waiting" if face == "left" else face
-    await page.goto(f"{desk.url}/preview/mi-launch/{start}?lang={language}")
+    """Open a face; who has left or lets others by has pressed the button for it."""
+    start, buttons = PRESSED.get(face, (face, []))
+    await page.goto(f"{desk.url}/preview/mi-launch/{start}?lang={language}{BRINGS.get(face, '')}")
     await expect(page.locator("body")).to_have_attribute("data-face", SHOWN.get(start, start))
-    if face == "left":
-        await page.locator("#leave summary").click()
-        await page.locator("#give-up").click()
-        await expect(page.locator("body")).to_have_attribute("data-face", "left")
+    for button in buttons:
+        await page.locator(button).click()
+    if buttons:
+        await expect(page.locator("body")).to_have_attribute("data-face", face)
 
 
 async def faults(page: Page) -> list[Any]:
@@ -160,7 +170,7 @@ SHIFTS = """() => new Promise((done) => {
 async def test_nothing_jumps_when_the_page_fills(page: Page, desk: Desk, size: tuple[int, int]) -> None:
     """From the first paint to the shopper's place no part of the page that was seen has moved."""
     await page.set_viewport_size({"width": size[0], "height": size[1]})
-    for face in (face for face in FACES if face != "left"):
+    for face in (face for face in FACES if face not in PRESSED):
         await show(page, desk, face, "de")
         assert (face, await page.evaluate(SHIFTS)) == (face, 0)
 
