@@ -230,7 +230,8 @@ async def test_a_request_that_reaches_the_provider_late_costs_nobody_anything(sh
     shop.clock.advance(15_000)
     await shop.payments.recover()
     assert (await states(buyer, order)) == ("held", ["failed"])
-    await shop.bank().begin(payment, 4399, begun.document["return_to"])
+    total = (await buyer.get(f"/orders/{order}")).document["total_cents"]
+    await shop.bank().begin(payment, total, begun.document["return_to"])
     await shop.bank().hear(payment, "agree")
     assert (await send_event(shop, payment)).status == 204
     assert (await states(buyer, order)) == ("paid", ["charged"])
