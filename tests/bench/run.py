@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gate.work import Work
-from tests.bench import forecasts, simulate
+from tests.bench import forecasts, shop, simulate
 from tests.bench.browser import place_ms
 from tests.bench.load import Target, compare, rss_mib, wrk
 from tests.bench.system import GUARDED, MILLION, System, system
@@ -189,6 +189,16 @@ def honesty() -> Iterator[Figure]:
     yield at_least("told that it is very likely: share for whom something was left", likely, 0.95)
 
 
+def shopping() -> Iterator[Figure]:
+    """The shop behind the gate, and the pace at which the gate may therefore let visitors in."""
+    for database, sales in shop.measure():
+        yield at_least(f"orders a second on {database}, 64 buyers, one product", sales.orders.per_second, 100)
+        yield Figure("their latency, 95th percentile", f"{sales.orders.p95_ms:.0f} ms", "", good=True)
+        yield Figure("whole purchases a second", f"{sales.purchases.per_second:.0f}", "", good=True)
+        entries = f"{30 * sales.purchases.per_second:,.0f}"
+        yield Figure("entries a minute to begin with: half of that", entries, "", good=True)
+
+
 def arithmetic() -> Iterator[Figure]:
     """Tokens and the draw, without HTTP."""
     tokens = Tokens(["a secret of the benchmark"])
@@ -245,7 +255,7 @@ def _used(redis: Redis) -> float:
 def main() -> int:
     """Measure everything and print the table."""
     table = Table("what", "measured", "at least / at most", "", title="What the waiting room costs")
-    figures = [*arithmetic(), *sales(), *honesty(), *stored()]
+    figures = [*arithmetic(), *sales(), *honesty(), *stored(), *shopping()]
     with tempfile.TemporaryDirectory(prefix="wr") as folder, system(Path(folder)) as running:
         for part in (http, proxied, store_commands, memory):
             figures += part(running)
