@@ -17,8 +17,6 @@ PATIENCE_S: Final = 5
 class TooManyAtOnce(ProxyError):
     """A visitor's requests hold all of that visitor's turns, and none came free in time."""
 
-    status = 429
-
     def __init__(self) -> None:
         super().__init__(
             f"the shop is still busy with {AT_ONCE} of your requests, and more at once would hold up the others; "
