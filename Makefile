@@ -37,11 +37,17 @@ lighthouse: .venv/tests  ## let Lighthouse judge the waiting page; needs npx, an
 	$(ENV)/python -m tests.bench.browser
 
 texts: .venv/runs  ## collect the pages' texts for translators, in templates/locale; NEW=es adds a language
-	$(ENV)/pybabel -q extract -F pyproject.toml -k plural:1,2 --sort-by-file --add-location=file --no-wrap --omit-header \
-		-o templates/locale/waitroom.pot .
-	$(if $(NEW),$(ENV)/pybabel -q init -D waitroom -l $(NEW) -i templates/locale/waitroom.pot -d templates/locale)
-	$(ENV)/pybabel -q update -D waitroom --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
-		-i templates/locale/waitroom.pot -d templates/locale
+	$(call catalogues,waitroom,pyproject.toml)
+	$(call catalogues,shop,shop-texts.toml)
+
+# The template and the catalogues of a domain, by a mapping.
+define catalogues
+	$(ENV)/pybabel -q extract -F $(2) -k plural:1,2 -k count:1,2 --sort-by-file --add-location=file --no-wrap --omit-header \
+		-o templates/locale/$(1).pot .
+	$(if $(NEW),$(ENV)/pybabel -q init -D $(1) -l $(NEW) -i templates/locale/$(1).pot -d templates/locale)
+	$(ENV)/pybabel -q update -D $(1) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
+		-i templates/locale/$(1).pot -d templates/locale
+endef
 
 clean:  ## remove the virtual environment and what the tools left; the data in .waitroom stays
 	rm -rf .venv *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

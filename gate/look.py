@@ -11,11 +11,11 @@ from babel import Locale
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from gate.colours import colours_css
-from gate.languages import blanks, find_languages, read_catalogue, read_translations
 from gate.logo import read_logo
 from gate.sources import read_style
 from waitroom.appearance import Texts
 from waitroom.errors import BadSettings
+from waitroom.languages import blanks, find_languages, read_catalogue, read_translations
 from waitroom.settings import RoomSettings
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"

@@ -18,11 +18,11 @@ from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 
-from gate.languages import ENGLISH, Reader
 from gate.look import Look, our_look
 from gate.page import SECURE_HEADERS, content_security_policy
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.friction import FrictionSettings
+from waitroom.languages import ENGLISH, Reader
 from waitroom.room import Line, Phase, Room, phase
 
 Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired", "unable", "crowded"]

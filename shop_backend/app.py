@@ -1,5 +1,7 @@
 """The shop as one aiohttp application."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -7,7 +9,7 @@ from aiohttp.hdrs import METH_ALL as METHODS
 from aiohttp.typedefs import Handler
 from sqlalchemy import text
 
-from shop_backend import account_routes, guard, sale_routes
+from shop_backend import account_routes, guard, order_routes, sale_routes, sandbox
 from shop_backend.accounts import Accounts
 from shop_backend.catalogue import PRODUCTS
 from shop_backend.context import (
@@ -15,24 +17,32 @@ from shop_backend.context import (
     CLOCK,
     DATABASE,
     FORMS,
+    LIMITS,
     METRICS,
     ORDERS,
+    PAYMENTS,
     SETTINGS,
     TOKENS,
     wants_json,
 )
 from shop_backend.database import Database
+from shop_backend.limits import Limits
 from shop_backend.metrics import Metrics
 from shop_backend.orders import Orders
 from shop_backend.pages import STATIC, add_headers, page
 from shop_backend.passwords import Passwords
+from shop_backend.payments import Payments
 from shop_backend.problems import answer_errors
 from shop_backend.sale_routes import guard_sale
+from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings
 from waitroom.clock import Clock
 from waitroom.tickets import Tokens
 
 LARGEST_BODY = 16 * 1024
+RECOVERY_S = 5
+
+log = logging.getLogger(__name__)
 routes = web.RouteTableDef()
 
 
@@ -45,10 +55,12 @@ def build_app(settings: ShopSettings, *, clock: Clock) -> web.Application:
     app[CLOCK] = clock
     app[TOKENS] = Tokens(settings.secrets)
     app[METRICS] = Metrics()
-    app[FORMS] = {**account_routes.FORMS, **sale_routes.FORMS}
-    app.cleanup_ctx.append(_database)
+    app[LIMITS] = Limits(clock)
+    parts = (account_routes, sale_routes, order_routes, sandbox)
+    app[FORMS] = {post: form for part in parts for post, form in part.FORMS.items()}
+    app.cleanup_ctx.extend([_database, _recovery])
     app.on_response_prepare.append(add_headers)
-    for table in (routes, account_routes.routes, sale_routes.routes):
+    for table in (routes, *(part.routes for part in parts)):
         app.add_routes(table)
     app.router.add_static("/static", STATIC)
     return app
@@ -59,14 +71,37 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     database = app[DATABASE] = Database(settings.database_url)
     passwords = Passwords()
     app[ACCOUNTS] = Accounts(database, passwords, clock)
-    app[ORDERS] = Orders(database, clock, settings.hold_ms)
+    orders = app[ORDERS] = Orders(database, clock, settings.hold_ms)
+    providers = app[SANDBOXES] = {
+        "card": Sandbox("card", database, clock, settings.secrets, captures=False),
+        "paypal": Sandbox("paypal", database, clock, settings.secrets, captures=True),
+    }
+    app[PAYMENTS] = Payments(database, clock, orders, providers)
     try:
         await database.migrate()
         await database.stock(PRODUCTS, settings.stock)
         yield
     finally:
+        await asyncio.gather(*(provider.close() for provider in providers.values()))
         passwords.close()
         await database.close()
+
+
+async def _recovery(app: web.Application) -> AsyncIterator[None]:
+    """Ask again, from the start on and every few seconds, for the payments that nothing was heard of."""
+    task = asyncio.create_task(_keep_recovering(app[PAYMENTS]))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _keep_recovering(payments: Payments) -> None:
+    while True:
+        try:
+            await payments.recover()
+        except Exception:
+            log.exception("payments could not be settled; they are tried again")
+        await asyncio.sleep(RECOVERY_S)
 
 
 @web.middleware
@@ -99,6 +134,14 @@ async def catalogue(request: web.Request) -> web.StreamResponse:
         products = [{"id": p.id, "name": p.name, "price_cents": p.price_cents} for p in stock]
         return web.json_response({"products": products})
     return page(request, "catalogue.html", stock=stock)
+
+
+@routes.get("/guide")
+async def guide(request: web.Request) -> web.StreamResponse:
+    """The buying guide: what to do before the sale, what is charged, and what is promised, market by market."""
+    await guard.account_of(request)
+    now = request.app[CLOCK].now_ms()
+    return page(request, "guide.html", stock=await request.app[ORDERS].stock(), now=now)
 
 
 @routes.get("/healthz")

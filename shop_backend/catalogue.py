@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from shop_backend.texts import _
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -18,25 +20,25 @@ PRODUCTS = (
         "mi-headphones",
         "Mi Headphones",
         7999,
-        "Music at home and on the way; the dearest product of this sale.",
+        _("Music at home and on the way; the dearest product of this sale."),
     ),
     Product(
         "power-bank-10400",
         "Mi Power Bank 10400 mAh",
         1399,
-        "A battery of 10,400 mAh that charges phones and tablets on the way.",
+        _("A battery of 10,400 mAh that charges phones and tablets on the way."),
     ),
     Product(
         "power-bank-5000",
         "Mi Power Bank 5000 mAh",
         999,
-        "The small battery: 5,000 mAh to charge a phone on the way.",
+        _("The small battery: 5,000 mAh to charge a phone on the way."),
     ),
     Product(
         "mi-band",
         "Mi Band",
         1499,
-        "A fitness tracker for the wrist.",
+        _("A fitness tracker for the wrist."),
     ),
 )
 

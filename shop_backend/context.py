@@ -8,8 +8,10 @@ from aiohttp.typedefs import Handler
 
 from shop_backend.accounts import Account, Accounts
 from shop_backend.database import Database
+from shop_backend.limits import Limits
 from shop_backend.metrics import Metrics
 from shop_backend.orders import Orders
+from shop_backend.payments import Payments
 from shop_backend.settings import ShopSettings
 from waitroom.clock import Clock
 from waitroom.tickets import Tokens
@@ -19,7 +21,9 @@ CLOCK = web.AppKey("clock", Clock)
 TOKENS = web.AppKey("tokens", Tokens)
 DATABASE = web.AppKey("database", Database)
 ACCOUNTS = web.AppKey("accounts", Accounts)
+LIMITS = web.AppKey("limits", Limits)
 ORDERS = web.AppKey("orders", Orders)
+PAYMENTS = web.AppKey("payments", Payments)
 METRICS = web.AppKey("metrics", Metrics)
 
 FORMS = web.AppKey("forms", dict[Handler, Handler])
@@ -28,12 +32,12 @@ FORMS = web.AppKey("forms", dict[Handler, Handler])
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What an RFC 9457 problem document says."""
+    """What an RFC 9457 problem document says; title and text are marked, and {names} in the text are facts."""
 
     status: int
     type: str
     title: str
-    detail: str = ""
+    text: str = ""
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
 

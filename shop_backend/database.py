@@ -52,12 +52,12 @@ class Database:
         """An insert that knows ``on_conflict_…``, which both databases have with the same words."""
         return sqlite.insert(table) if self._sqlite else postgresql.insert(table)
 
-    async def migrate(self) -> None:
+    async def migrate(self, revision: str = "head") -> None:
         """Bring the tables up to date; of several starters one does it and the others wait."""
         async with self.write() as connection:
             if not self._sqlite:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, revision)
 
     async def stock(self, catalogue: Iterable[Product], units: int) -> None:
         """Put the products that the database does not know yet on sale, with so many units each."""
@@ -111,7 +111,7 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS))
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -2,19 +2,28 @@
 
 
 class ShopError(Exception):
-    """Base of every error the shop raises on purpose: a sentence for the shopper, ``facts`` for programs."""
+    """Base of every error the shop raises on purpose.
 
-    def __init__(self, detail: str, **facts: str | int) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    ``text`` is a sentence for the shopper, to be translated, in which ``{name}`` stands for one of ``facts``,
+    which are for programs; ``detail`` is the whole sentence in English.
+    """
+
+    def __init__(self, text: str, **facts: str | int) -> None:
+        super().__init__(text)
+        self.text = text
         self.facts = facts
+
+    @property
+    def detail(self) -> str:
+        """The sentence in English."""
+        return self.text.format_map(self.facts)
 
 
 class BadInput(ShopError):
     """A field of the request is missing or makes no sense."""
 
-    def __init__(self, field: str, detail: str) -> None:
-        super().__init__(detail, field=field)
+    def __init__(self, field: str, text: str, **facts: str | int) -> None:
+        super().__init__(text, field=field, **facts)
 
 
 class UnknownBody(ShopError):
@@ -25,12 +34,12 @@ class Forged(ShopError):
     """The request comes from another site's page, or from a form that this browser was not given."""
 
 
-class EmailTaken(ShopError):
-    """There is an account with this address already."""
-
-
 class SignInFailed(ShopError):
     """No such address, or not its password."""
+
+
+class TooMany(ShopError):
+    """Too many attempts from one client or at one account; ``retry_after_s`` says when the next is heard."""
 
 
 class SignInNeeded(ShopError):
@@ -58,11 +67,15 @@ class OrderUnknown(ShopError):
 
 
 class OrderOver(ShopError):
-    """The order is no longer held, so it can be neither paid nor cancelled."""
+    """The order is no longer held, so that what was asked for comes too late."""
 
 
-class CardDeclined(ShopError):
-    """The card was declined; the units are still held."""
+class AddressNeeded(ShopError):
+    """The order has no address yet, so nobody can say what it costs in all."""
+
+
+class ProviderSilent(ShopError):
+    """The payment provider does not answer; what became of the payment is asked for again until it is known."""
 
 
 class Busy(ShopError):

@@ -13,6 +13,8 @@ from shop_backend.accounts import SESSION_MS, Account
 from shop_backend.context import ACCOUNT, ACCOUNTS, CLOCK, NEW_SESSION, SETTINGS, TOKENS, wants_json
 from shop_backend.errors import Forged, PassNeeded, SignInNeeded
 from shop_backend.fields import FORM, Fields, read_fields
+from shop_backend.limits import client_of
+from shop_backend.texts import _
 from waitroom.errors import TokenInvalid
 from waitroom.tickets import IDENTITY_COOKIE, Identity, Pass, pass_cookie
 
@@ -39,15 +41,22 @@ async def signed_in(request: web.Request) -> Account:
     """
     account = await account_of(request)
     if not account:
-        raise SignInNeeded("Sign in first.")
+        raise SignInNeeded(_("Sign in first."))
     return account
 
 
 async def sign_in(request: web.Request, response: web.StreamResponse, account: Account) -> str:
-    """Begin a new session, never one that was there before; answers the identity token."""
+    """Begin a new session and end the one that was there before; answers the identity token.
+
+    Raises:
+        SignInFailed: when the account's password has been changed meanwhile.
+    """
     expires_at = request.app[CLOCK].now_ms() + SESSION_MS
     identity = request.app[TOKENS].sign_identity(Identity(account.id, expires_at))
-    token = await request.app[ACCOUNTS].open_session(account)
+    accounts = request.app[ACCOUNTS]
+    token = await accounts.open_session(account)
+    if before := request.cookies.get(SESSION_COOKIE):
+        await accounts.close_session(before)
     _set_cookie(request, response, SESSION_COOKIE, token)
     _set_cookie(request, response, IDENTITY_COOKIE, identity)
     return identity
@@ -91,14 +100,14 @@ async def posted(request: web.Request) -> Fields:
         Forged: when it comes from elsewhere.
     """
     if not _from_here(request):
-        raise Forged("The request comes from a page of another site.")
+        raise Forged(_("The request comes from a page of another site."))
     fields = await read_fields(request)
     if request.content_type == FORM:
         sent = str(fields.get("form_token", "")).encode(errors="replace")
         if SESSION_COOKIE not in request.cookies or not hmac.compare_digest(
             sent, form_token(request).encode()
         ):
-            raise Forged("The form is too old, or was given to another browser: please send it again.")
+            raise Forged(_("The form is too old, or was given to another browser: please send it again."))
     return fields
 
 
@@ -121,7 +130,13 @@ async def require_pass(request: web.Request) -> None:
     if not wants_json(request):
         wanted = request.path_qs if request.method == "GET" else "/sale"
         raise web.HTTPSeeOther(f"{waiting}?next={quote(wanted, safe='/')}")
-    raise PassNeeded("Get a pass in the waiting room first.", waiting_room=waiting)
+    raise PassNeeded(_("Get a pass in the waiting room first."), waiting_room=waiting)
+
+
+def client(request: web.Request) -> str:
+    """Whose attempts are counted together, as the gate in front says; empty if that is not known."""
+    chain = ", ".join(request.headers.getall("X-Forwarded-For", ())) or request.remote or ""
+    return client_of(chain, request.app[SETTINGS].trusted)
 
 
 def is_https(request: web.Request) -> bool:

@@ -1,8 +1,10 @@
 """The shop's metrics, in a registry of their own.
 
 * ``shop_orders_total{result}``: requests for an order: placed, repeated, or the name of the refusal.
-* ``shop_payments_total{result}``: requests to pay: accepted, repeated, or the name of the refusal.
-* ``shop_sign_ins_total{result}``: registered, signed-in, or the name of the refusal.
+* ``shop_payments_total{result}``: payments begun, and when buyers come back what became of them: charged, failed,
+  begun (not known yet), refunded, refund_due; or the name of the refusal.
+* ``shop_sign_ins_total{result}``: registered, repeated (the address has an account), signed-in, or
+  the name of the refusal.
 * ``shop_units{product,state}``: units that are free, held or sold.
 * ``shop_request_seconds{route,method,status}``: how long answers take.
 """

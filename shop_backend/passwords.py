@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from shop_backend.errors import Busy
+from shop_backend.texts import _
 
 # OWASP's first choice for argon2id: 19 MiB, two passes, one lane; some 25 ms of one core.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -58,7 +59,7 @@ class Passwords:
 
     async def _run(self, work: partial[Result]) -> Result:
         if self._queued >= LONGEST_QUEUE:
-            raise Busy("Too many people are signing in at this moment.")
+            raise Busy(_("Too many people are signing in at this moment."))
         self._queued += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)

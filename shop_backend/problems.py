@@ -13,26 +13,36 @@ from sqlalchemy import exc as sql
 from shop_backend import errors
 from shop_backend.context import FORMS, PROBLEM, Problem, wants_json
 from shop_backend.pages import page, redirect
+from shop_backend.texts import _
 
 log = logging.getLogger(__name__)
 
 ANSWERS: dict[type[errors.ShopError], tuple[int, str, str]] = {
-    errors.BadInput: (400, "bad-input", "Something in the request is not right"),
-    errors.UnknownBody: (415, "unknown-body", "This kind of body is not understood"),
-    errors.Forged: (403, "forged", "This request was not sent from our page"),
-    errors.EmailTaken: (409, "email-taken", "This address has an account"),
-    errors.SignInFailed: (401, "sign-in-failed", "That did not sign you in"),
-    errors.SignInNeeded: (401, "sign-in-needed", "Sign in first"),
-    errors.PassNeeded: (403, "pass-needed", "The waiting room comes first"),
-    errors.LimitReached: (409, "limit-reached", "Two units for each buyer"),
-    errors.NotEnough: (409, "not-enough", "Not enough units are free"),
-    errors.KeyReused: (409, "key-reused", "This order was placed before with other products"),
-    errors.OrderUnknown: (404, "order-unknown", "There is no such order"),
-    errors.OrderOver: (409, "order-over", "This order is over"),
-    errors.CardDeclined: (402, "card-declined", "The card was declined"),
-    errors.Busy: (503, "busy", "The shop is very busy"),
+    errors.BadInput: (400, "bad-input", _("Something in the request is not right")),
+    errors.UnknownBody: (415, "unknown-body", _("This kind of body is not understood")),
+    errors.Forged: (403, "forged", _("This request was not sent from our page")),
+    errors.SignInFailed: (401, "sign-in-failed", _("That did not sign you in")),
+    errors.TooMany: (429, "too-many", _("Too many attempts")),
+    errors.SignInNeeded: (401, "sign-in-needed", _("Sign in first")),
+    errors.PassNeeded: (403, "pass-needed", _("The waiting room comes first")),
+    errors.LimitReached: (409, "limit-reached", _("Two units for each buyer")),
+    errors.NotEnough: (409, "not-enough", _("Not enough units are free")),
+    errors.KeyReused: (409, "key-reused", _("This order was placed before with other products")),
+    errors.OrderUnknown: (404, "order-unknown", _("There is no such order")),
+    errors.OrderOver: (409, "order-over", _("This order is over")),
+    errors.AddressNeeded: (409, "address-needed", _("The address comes first")),
+    errors.ProviderSilent: (503, "provider-silent", _("The payment provider does not answer")),
+    errors.Busy: (503, "busy", _("The shop is very busy")),
 }
 """Status, last part of the problem's type, and title of every error."""
+
+PLAIN = {
+    404: _("There is no such page"),
+    405: _("This page does not take that"),
+    413: _("That is too much to send at once"),
+    500: _("Something went wrong here"),
+}
+"""What a page says instead of the usual phrase of a status."""
 
 BUGS = (sql.IntegrityError, sql.ProgrammingError, sql.DataError)
 AWAY = (sql.DBAPIError, sql.TimeoutError, OSError)
@@ -56,7 +66,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         raise  # the buyer has gone; nobody is left to tell
     except AWAY as error:
         log.error("the database is away: %s", error)  # noqa: TRY400 - the reason is enough
-        return await _answer(request, errors.Busy("Please try again in a moment."))
+        return await _answer(request, errors.Busy(_("Please try again in a moment.")))
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
     return await _plain(request, 500)
@@ -73,10 +83,10 @@ async def _answer(request: web.Request, error: errors.ShopError) -> web.StreamRe
         wanted = request.path if request.method == "GET" else request.path.rpartition("/")[0]
         return redirect(f"/account/sign-in?next={quote(wanted, safe='/')}")
     status, name, title = ANSWERS[type(error)]
-    problem = Problem(status, f"/problems/{name}", title, error.detail, error.facts)
+    problem = Problem(status, f"/problems/{name}", title, error.text, error.facts)
     response = await _show(request, problem)
-    if status == 503:
-        response.headers["Retry-After"] = "2"
+    if status in {429, 503}:
+        response.headers["Retry-After"] = str(error.facts.get("retry_after_s", 2))
     return response
 
 
@@ -95,7 +105,7 @@ async def _show(request: web.Request, problem: Problem) -> web.StreamResponse:
                 "type": problem.type,
                 "title": problem.title,
                 "status": problem.status,
-                "detail": problem.detail,
+                "detail": problem.text.format_map(problem.facts),
             },
             status=problem.status,
             content_type="application/problem+json",
@@ -108,4 +118,5 @@ async def _show(request: web.Request, problem: Problem) -> web.StreamResponse:
             if response.status == 200:
                 response.set_status(problem.status)
             return response
-    return page(request, "problem.html", status=problem.status)
+    title = PLAIN.get(problem.status, problem.title) if problem.type == "about:blank" else problem.title
+    return page(request, "problem.html", status=problem.status, title=title)

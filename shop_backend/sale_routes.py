@@ -1,13 +1,13 @@
-"""The sale, under ``/sale``, for those who hold a pass; and the orders placed there, under ``/orders``.
+"""The sale, under ``/sale``, for those who hold a pass: choose, look over the basket, and hold its units.
 
-Once placed, an order needs no pass: it can be paid as long as its units are held, also after the visit, and a
-payment whose answer was lost can be sent again.
+The basket is an address, ``/sale/basket?items.<product>=<units>``: nothing is kept of it and nothing held. The checkout
+holds the units, and from then on no pass is needed (``order_routes``).
 
 For scripts: ``GET /sale`` lists the products with their units. ``POST /sale/orders`` takes ``{"key", "items":
-{product: quantity}}``, ``POST /orders/<id>/payment`` takes ``{"card"}``, ``POST /orders/<id>/cancel`` takes ``{}``;
-each answers the order.
+{product: quantity}}`` and answers the order.
 """
 
+import re
 from dataclasses import asdict
 
 from aiohttp import web
@@ -15,22 +15,27 @@ from aiohttp.typedefs import Handler
 
 from shop_backend import fields, guard
 from shop_backend.context import METRICS, ORDERS, SETTINGS, wants_json
-from shop_backend.errors import ShopError
-from shop_backend.orders import Order
-from shop_backend.pages import page, redirect
+from shop_backend.errors import BadInput, ShopError
+from shop_backend.markets import totals
+from shop_backend.order_routes import answer_order
+from shop_backend.pages import page
 from shop_backend.problems import slug
+from shop_backend.readers import reader_of
 from shop_backend.settings import PROTECTED
+from shop_backend.texts import _
 
-ORDER = "/orders/{order:[0-9a-f]{32}}"
+CHANGES_UNITS = re.compile(r"/orders/[0-9a-f]{32}/(cancel|payments/[0-9a-f]{32})")
+"""Beside the sale: where orders are cancelled, and where buyers come back from paying."""
+
 routes = web.RouteTableDef()
 
 
 @web.middleware
 async def guard_sale(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Ask for the pass under ``/sale``; tell the gate, there and when an order changes, what is left and held."""
+    """Ask for the pass under ``/sale``; tell the gate, there and where orders change, what is left and held."""
     if request.path == PROTECTED or request.path.startswith(f"{PROTECTED}/"):
         await guard.require_pass(request)
-    elif request.method != "POST" or not request.path.startswith("/orders/"):
+    elif not CHANGES_UNITS.fullmatch(request.path):
         return await handler(request)
     return _tell_units(request, await handler(request), *await _count_units(request))
 
@@ -54,74 +59,44 @@ def _tell_units(
 
 @routes.get("/sale")
 async def sale(request: web.Request) -> web.StreamResponse:
-    """What is left, and the order form."""
+    """What is left, to choose from."""
     orders, account = request.app[ORDERS], await guard.account_of(request)
     stock = await orders.stock()
     if wants_json(request):
         return web.json_response({"products": [asdict(product) for product in stock]})
     ordered = await orders.ordered(account.id) if account else {}
-    return page(request, "sale.html", stock=stock, ordered=ordered, key=fields.new_order_key())
+    chosen = fields.some_items(request.query)
+    return page(request, "sale.html", stock=stock, ordered=ordered, chosen=chosen)
+
+
+@routes.get("/sale/basket")
+async def basket(request: web.Request) -> web.StreamResponse:
+    """What was chosen, and what it comes to in each market; the way to the checkout."""
+    await guard.account_of(request)
+    return await _show_basket(request, fields.items(request.query))
+
+
+async def _show_basket(request: web.Request, items: dict[str, int]) -> web.StreamResponse:
+    lines = [(each, items[each.id]) for each in await request.app[ORDERS].stock() if each.id in items]
+    if len(lines) < len(items):
+        raise BadInput("items", _("There is no such product."))
+    fees = totals(reader_of(request).market, [(each.price_cents, units) for each, units in lines])
+    return page(request, "basket.html", lines=lines, totals=fees, key=fields.new_key())
 
 
 @routes.post("/sale/orders")
 async def place(request: web.Request) -> web.StreamResponse:
-    """Place an order, which holds its units; the same key again answers the same order."""
+    """Begin the checkout: place an order, which holds its units; the same key again answers the same order."""
     orders, counter = request.app[ORDERS], request.app[METRICS].orders
     try:
         sent = await guard.posted(request)
         account = await guard.signed_in(request)
-        order, new = await orders.place(account.id, fields.order_key(sent), fields.items(sent))
+        order, new = await orders.place(account.id, fields.idempotency_key(sent), fields.items(sent))
     except ShopError as error:
         counter.labels(slug(error)).inc()
         raise
     counter.labels("placed" if new else "repeated").inc()
-    return _answer(request, order, status=201 if new else 200)
-
-
-@routes.post(f"{ORDER}/payment")
-async def pay(request: web.Request) -> web.StreamResponse:
-    """Pay an order once; the visit is then over, and the gate is told."""
-    orders, counter = request.app[ORDERS], request.app[METRICS].payments
-    try:
-        sent = await guard.posted(request)
-        account = await guard.signed_in(request)
-        order, now = await orders.pay(account.id, request.match_info["order"], fields.card(sent))
-    except ShopError as error:
-        counter.labels(slug(error)).inc()
-        raise
-    counter.labels("accepted" if now else "repeated").inc()
-    response = _answer(request, order)
-    response.headers["Waitroom-Command"] = "leave"
-    return response
-
-
-@routes.post(f"{ORDER}/cancel")
-async def cancel(request: web.Request) -> web.StreamResponse:
-    """Give the units back; the visit goes on."""
-    await guard.posted(request)
-    account = await guard.signed_in(request)
-    order = await request.app[ORDERS].cancel(account.id, request.match_info["order"])
-    return _answer(request, order)
-
-
-@routes.get("/orders")
-async def my_orders(request: web.Request) -> web.StreamResponse:
-    """All orders of a buyer, newest first."""
-    account = await guard.signed_in(request)
-    orders = await request.app[ORDERS].of_account(account.id)
-    if wants_json(request):
-        return web.json_response({"orders": [_document(order) for order in orders]})
-    return page(request, "orders.html", orders=orders)
-
-
-@routes.get(ORDER)
-async def order_page(request: web.Request) -> web.StreamResponse:
-    """One order: to be paid while its units are held; when it is paid this is the confirmation."""
-    account = await guard.signed_in(request)
-    order = await request.app[ORDERS].find(account.id, request.match_info["order"])
-    if wants_json(request):
-        return web.json_response(_document(order))
-    return page(request, "order.html", order=order)
+    return answer_order(request, order, status=201 if new else 200)
 
 
 async def _count_units(request: web.Request) -> tuple[int, int]:
@@ -129,15 +104,4 @@ async def _count_units(request: web.Request) -> tuple[int, int]:
     return sum(product.free for product in stock), sum(product.held for product in stock)
 
 
-def _answer(request: web.Request, order: Order, status: int = 200) -> web.StreamResponse:
-    location = f"/orders/{order.id}"
-    if not wants_json(request):
-        return redirect(location)
-    return web.json_response(_document(order), status=status, headers={"Location": location})
-
-
-def _document(order: Order) -> dict[str, object]:
-    return {**asdict(order), "total_cents": order.total_cents}
-
-
-FORMS = {place: sale, pay: order_page, cancel: order_page}
+FORMS = {place: sale}

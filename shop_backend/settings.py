@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
@@ -23,6 +24,7 @@ class ShopSettings:
         room: the waiting room in front of the sale.
         pass_required: whether a pass is asked for (``WAITROOM_REQUIRED``, 1); 0 lets everyone in.
         stock: units of each product on the first start (``SHOP_STOCK``, 25).
+        trusted: proxies in front of the gate, whose word on a shopper's address counts (``WAITROOM_TRUSTED_PROXIES``).
         hold_ms: how long units are kept for an unpaid order (``SHOP_HOLD_SECONDS``, 600).
     """
 
@@ -34,6 +36,7 @@ class ShopSettings:
     pass_required: bool = True
     stock: int = 25
     hold_ms: int = 600_000
+    trusted: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 def load_shop_settings(environ: Mapping[str, str] = os.environ) -> ShopSettings:
@@ -54,6 +57,7 @@ def load_shop_settings(environ: Mapping[str, str] = os.environ) -> ShopSettings:
         pass_required=bool(_whole(environ, "WAITROOM_REQUIRED", 1, range(2))),
         stock=stock,
         hold_ms=hold_seconds * 1000,
+        trusted=settings.trusted_proxies,
     )
 
 

@@ -2,11 +2,13 @@
 
 A unit is free, then held for an order, then sold or free again. Every step is one conditional update, so
 the database itself refuses what must not be, whoever else is buying at the same time. All transactions
-take their locks in one order - orders, allowances, products, the latter two sorted - so none can deadlock.
+take their locks in one order - orders, payments, allowances, products, the latter two sorted - so none can
+deadlock.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +17,7 @@ from shop_backend.catalogue import LIMIT
 from shop_backend.database import Database
 from shop_backend.errors import LimitReached, NotEnough
 from shop_backend.tables import allowances, products
+from shop_backend.texts import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,8 @@ async def allow(
             )
         )
         if counted.rowcount != 1:
-            raise LimitReached(
-                f"At most {LIMIT} units of a product for each buyer, over all orders.", product=product
-            )
+            text = _("At most {limit} units of a product for each buyer, over all orders.")
+            raise LimitReached(text, limit=LIMIT, product=product)
 
 
 async def disallow(connection: AsyncConnection, account: str, items: Mapping[str, int]) -> None:
@@ -96,31 +98,31 @@ async def hold(connection: AsyncConnection, items: Mapping[str, int]) -> None:
         )
         if done.rowcount != 1:
             [short] = [found for found in await read_stock(connection) if found.id == product]
-            raise NotEnough(_shortage(short), product=product, left=short.free)
+            raise _shortage(short)
 
 
-async def sell(connection: AsyncConnection, items: Mapping[str, int]) -> None:
-    """Turn held units into sold ones."""
-    await _take_from_held(connection, items, sold=1)
-
-
-async def free(connection: AsyncConnection, items: Mapping[str, int]) -> None:
-    """Let held units go back."""
-    await _take_from_held(connection, items, sold=0)
-
-
-async def _take_from_held(connection: AsyncConnection, items: Mapping[str, int], *, sold: int) -> None:
+async def move(
+    connection: AsyncConnection, items: Mapping[str, int], *, held: int = 0, sold: int = 0
+) -> None:
+    """Sell what is held (``held=-1, sold=1``), or let held or sold units go back (-1 alone)."""
     for product, quantity in sorted(items.items()):
         await connection.execute(
             update(products)
             .where(products.c.id == product)
-            .values(held=products.c.held - quantity, sold=products.c.sold + sold * quantity)
+            .values(held=products.c.held + held * quantity, sold=products.c.sold + sold * quantity)
         )
 
 
-def _shortage(short: Stock) -> str:
+async def restock(connection: AsyncConnection, product: str, units: int) -> bool:
+    """Put more units of a product on sale; False when there is no such product."""
+    more = update(products).where(products.c.id == product).values(units=products.c.units + units)
+    return (await connection.execute(more)).rowcount == 1
+
+
+def _shortage(short: Stock) -> NotEnough:
+    facts: dict[str, Any] = {"product": short.id, "name": short.name, "left": short.free}
     if short.free:
-        return f"{short.name}: only {short.free} left."
+        return NotEnough(_("{name}: only {left} left."), **facts)
     if short.held:
-        return f"{short.name}: none free, but some in other baskets may come back."
-    return f"{short.name} is sold out."
+        return NotEnough(_("{name}: none free, but some in other baskets may come back."), **facts)
+    return NotEnough(_("{name} is sold out."), **facts)

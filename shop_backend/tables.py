@@ -1,12 +1,13 @@
 """The tables. Money is whole US cents, time is epoch milliseconds.
 
 What must never happen is forbidden here, by constraints: more units sold than there are (``stock``), more
-than two of a product to one buyer (``limit``), one request placed as two orders (``key``), an order paid
-twice (``one_payment``).
+than two of a product to one buyer (``limit``), one request placed as two orders or begun as two payments
+(``key``), an order paid twice (``one_charge``).
 """
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -15,7 +16,9 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -72,6 +75,12 @@ orders = Table(
     Column("placed_at", BigInteger, nullable=False),
     Column("held_until", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
+    Column("extended", Boolean, nullable=False, server_default=false()),
+    # As they were told to the buyer, with the address: rules that change later change no order.
+    Column("market", String(2)),
+    Column("address", Text),
+    Column("shipping_cents", Integer, nullable=False, server_default="0"),
+    Column("duty_cents", Integer, nullable=False, server_default="0"),
     UniqueConstraint("account_id", "key"),
     CheckConstraint("state IN ('held', 'paid', 'cancelled', 'expired')", name="state"),
     Index(
@@ -102,21 +111,46 @@ allowances = Table(
     CheckConstraint("quantity BETWEEN 0 AND 2", name="limit"),
 )
 
+# Each attempt to pay an order. It is known to the provider by its id, the idempotency key of all that is asked there.
 payments = Table(
     "payments",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("order_id", ForeignKey("orders.id"), nullable=False, index=True),
+    Column("order_id", ForeignKey("orders.id"), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("provider", String(10), nullable=False),
     Column("state", String(10), nullable=False),
+    Column("reason", String(20), nullable=False),
     Column("amount_cents", Integer, nullable=False),
-    Column("card_ending", String(4), nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    CheckConstraint("state IN ('accepted', 'declined')", name="state"),
+    Column("begun_at", BigInteger, nullable=False),
+    UniqueConstraint("order_id", "key"),
+    CheckConstraint("state IN ('begun', 'charged', 'failed', 'refund_due', 'refunded')", name="state"),
     Index(
-        "payments_one_payment",
+        "payments_one_charge",
         "order_id",
         unique=True,
-        sqlite_where=text("state = 'accepted'"),
-        postgresql_where=text("state = 'accepted'"),
+        sqlite_where=text("state = 'charged'"),
+        postgresql_where=text("state = 'charged'"),
     ),
+    Index(
+        "payments_unsettled",
+        "begun_at",
+        sqlite_where=text("state IN ('begun', 'refund_due')"),
+        postgresql_where=text("state IN ('begun', 'refund_due')"),
+    ),
+)
+
+# The books of the sandbox, which plays the payment providers; with real ones this table is theirs.
+sandbox = Table(
+    "sandbox",
+    metadata,
+    Column("payment_id", String(32), primary_key=True),
+    Column("amount_cents", Integer, nullable=False),
+    Column("return_to", String(200), nullable=False),
+    Column("agreed", Boolean, nullable=False),
+    Column("slow", Boolean, nullable=False),
+    Column("silent_until", BigInteger, nullable=False),
+    Column("charged_at", BigInteger),
+    Column("refunded_at", BigInteger),
+    Column("reason", String(20), nullable=False),
 )

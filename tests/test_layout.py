@@ -11,7 +11,13 @@ PACKAGES = ("waitroom", "gate", "shop_backend")
 LONGEST_FILE = 450
 KINDS = {".py", ".lua", ".js", ".css", ".html"}
 
-OF_THE_SHOP = {"waitroom.tickets", "waitroom.clock", "waitroom.errors", "waitroom.settings"}
+OF_THE_SHOP = {
+    "waitroom.clock",
+    "waitroom.errors",
+    "waitroom.languages",
+    "waitroom.settings",
+    "waitroom.tickets",
+}
 PURE = ("room", "draw", "tree", "record", "pace", "forecast", "model", "model_holders", "trouble")
 DOES_IO = {
     "aiohttp",

@@ -1,18 +1,14 @@
 // Keeps the stock and the time left up to date. Every page works without this.
 const POLL_MS = 3000;
+const RELOAD_MS = 5000;
 
 function showStock(item, { free, held }) {
   const line = item.querySelector(".stock");
   if (line.dataset.free === String(free) && line.dataset.held === String(held)) return;
   Object.assign(line.dataset, { free, held });
   showChoice(item.querySelector("select"), free);
-  if (free > 0) {
-    const number = document.createElement("strong");
-    number.textContent = free;
-    line.replaceChildren(number, " left");
-  } else {
-    line.textContent = held > 0 ? "None free, but some in other baskets may come back" : "Sold out";
-  }
+  const { some, back, none } = item.closest("form").dataset;
+  line.textContent = free > 0 ? some.replace("{n}", free) : held > 0 ? back : none;
 }
 
 function showChoice(select, free) {
@@ -34,15 +30,19 @@ async function pollStock(form) {
   }
 }
 
-function countDown(until, left) {
-  const seconds = Math.max(0, Math.round((until - Date.now()) / 1000));
-  left.textContent = `, ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} from now`;
-  if (seconds > 0) setTimeout(countDown, 1000, until, left);
+// The buyer's clock may be wrong: the page says what time it was here, and how long is left counts from then on.
+function countDown(end, left) {
+  const seconds = Math.max(0, Math.round((end - performance.now()) / 1000));
+  const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  left.textContent = left.dataset.left.replace("{time}", time);
+  if (seconds > 0) setTimeout(countDown, 1000, end, left);
   else location.reload();
 }
 
 const form = document.querySelector("[data-stock]");
 if (form) setInterval(() => document.hidden || pollStock(form), POLL_MS);
 
-const until = Number(document.querySelector("[data-until]")?.dataset.until);
-if (until > Date.now()) countDown(until, document.querySelector("[data-left]"));
+const left = document.querySelector("[data-until]");
+if (left) countDown(performance.now() + Number(left.dataset.until) - Number(left.dataset.now), left);
+
+if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), RELOAD_MS);

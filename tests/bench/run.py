@@ -6,6 +6,7 @@ one run, because a machine's moods meet all alike; what counts is the ratio. Exi
 
 import asyncio
 import hashlib
+import json
 import os
 import statistics
 import sys
@@ -22,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gate.work import Work
-from tests.bench import forecasts, simulate
+from tests.bench import forecasts, shop, simulate
 from tests.bench.browser import place_ms
 from tests.bench.load import Target, compare, rss_mib, wrk
 from tests.bench.system import GUARDED, MILLION, System, system
@@ -30,9 +31,15 @@ from waitroom import draw
 from waitroom.clock import Clock
 from waitroom.embedded import running_store
 from waitroom.line import WaitingRoom
+from waitroom.presale import Commitment
+from waitroom.room import Line
 from waitroom.settings import RoomSettings
+from waitroom.state import draw_document
 from waitroom.store import Store
 from waitroom.tickets import Pass, Ticket, Tokens
+from waitroom.tree import block_roots
+from waitroom.verify.checks import check_all
+from waitroom.verify.documents import Documents
 
 ROUNDS, SECONDS = 5, 3.0
 SOME = 10_000
@@ -189,6 +196,16 @@ def honesty() -> Iterator[Figure]:
     yield at_least("told that it is very likely: share for whom something was left", likely, 0.95)
 
 
+def shopping() -> Iterator[Figure]:
+    """The shop behind the gate, and the pace at which the gate may therefore let visitors in."""
+    for database, sales in shop.measure():
+        yield at_least(f"orders a second on {database}, 64 buyers, one product", sales.orders.per_second, 100)
+        yield Figure("their latency, 95th percentile", f"{sales.orders.p95_ms:.0f} ms", "", good=True)
+        yield Figure("whole purchases a second", f"{sales.purchases.per_second:.0f}", "", good=True)
+        entries = f"{30 * sales.purchases.per_second:,.0f}"
+        yield Figure("entries a minute to begin with: half of that", entries, "", good=True)
+
+
 def arithmetic() -> Iterator[Figure]:
     """Tokens and the draw, without HTTP."""
     tokens = Tokens(["a secret of the benchmark"])
@@ -228,6 +245,23 @@ def arithmetic() -> Iterator[Figure]:
     yield at_most("the same, once the browser has warmed up", median, 50, "ms")
 
 
+def verified() -> Iterator[Figure]:
+    """`waitroom verify`, from documents that are there already."""
+    secret, roll = bytes(32), os.urandom(32 * MILLION)
+    commitment = Commitment(secret, draw.commit_document("big", draw.commitment(secret), 0, 60_000))
+    root = draw.merkle_root(block_roots(roll))
+    seed = draw.seed(commitment.document, secret, root, MILLION)
+    line = Line(presale_size=MILLION, root=root, seed=seed, signature=b"")
+    published = json.dumps(draw_document("big", commitment, line)).encode()
+    documents = Documents(published, roll, b'{"entries":[]}')
+    started = time.perf_counter()
+    findings = list(check_all(documents, "big", None, lambda *_: None))
+    taken = time.perf_counter() - started
+    if not any("leaves have the published root" in finding.text for finding in findings):
+        raise RuntimeError(f"the roll was not checked: {findings}")
+    yield at_most("verifying a sale with 1,000,000 in the draw", taken, 60, "s")
+
+
 def _ms(work: Callable[[], object]) -> float:
     """Milliseconds a call: the median of a few rounds."""
     count = 1000
@@ -245,7 +279,7 @@ def _used(redis: Redis) -> float:
 def main() -> int:
     """Measure everything and print the table."""
     table = Table("what", "measured", "at least / at most", "", title="What the waiting room costs")
-    figures = [*arithmetic(), *sales(), *honesty(), *stored()]
+    figures = [*arithmetic(), *verified(), *sales(), *honesty(), *stored(), *shopping()]
     with tempfile.TemporaryDirectory(prefix="wr") as folder, system(Path(folder)) as running:
         for part in (http, proxied, store_commands, memory):
             figures += part(running)

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from gate.languages import accepted, choose, find_languages, read_translations
+from gate.languages import choose
 from tests.gate.front import BASE, HTML, Front, open_front
 from waitroom.clock import ManualClock
 from waitroom.errors import BadSettings
+from waitroom.languages import accepted, find_languages, read_translations
 
 PLAIN = {"Accept-Encoding": "identity"}
 LANGUAGES = ("de", "en", "fr", "pt-BR", "zh-Hant")

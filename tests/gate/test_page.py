@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gate.look import our_look
 from gate.page import render_page
+from waitroom.friction import NO_FRICTION, FrictionSettings
 from waitroom.room import Pace, Room, Schedule
 
 STATIC = Path(__file__).parents[2] / "gate" / "static"
@@ -32,6 +34,16 @@ def test_page_is_the_same_for_everyone() -> None:
 def test_a_title_is_text() -> None:
     """A room's title cannot become markup."""
     assert b"<b>" not in render_page(replace(ROOM, title="<b>Sale</b>")).body
+
+
+@pytest.mark.parametrize("friction", [NO_FRICTION, FrictionSettings(work=1, joins_per_minute=1)], ids=repr)
+@pytest.mark.parametrize("language", our_look().languages)
+def test_first_view_is_light_in_each_language(language: str, friction: FrictionSettings) -> None:
+    """Page and headers fit into 14 KB, whatever the room asks before a join."""
+    room = replace(ROOM, title="Mi Store: the first sale in Europe and the USA")
+    page = render_page(room, language, friction=friction)
+    headers = sum(len(f"{name}: {value}\r\n") for name, value in page.headers.items())
+    assert len(page.gzip_body) + headers + 200 <= 14 * 1024  # 200 for what the server adds
 
 
 @pytest.mark.parametrize("file", sorted(STATIC.glob("*.js")), ids=lambda file: file.name)

@@ -1,13 +1,9 @@
 """A real shop on a real port, once on SQLite and once on a real PostgreSQL, with a clock that stands still."""
 
 import os
-import shutil
-import signal
-import subprocess
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +12,37 @@ import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import delete, func, select, update
 
+from shop_backend import tables
 from shop_backend.accounts import Account
 from shop_backend.app import build_app
-from shop_backend.context import ACCOUNTS, DATABASE, ORDERS
+from shop_backend.context import ACCOUNTS, DATABASE, ORDERS, PAYMENTS
 from shop_backend.database import Database
 from shop_backend.guard import SESSION_COOKIE
-from shop_backend.orders import Orders
+from shop_backend.orders import Order, Orders, read_orders
+from shop_backend.payments import Payments
+from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings, normalise_url
 from shop_backend.stock import Stock
-from shop_backend.tables import accounts
+from tests.postgresql import find_postgres, running_postgresql
 from waitroom.clock import ManualClock
 from waitroom.tickets import Pass, Tokens, pass_cookie
 
+ROOT = Path(__file__).parents[2]
 ROOM = "mi-launch"
 SECRETS = ("an older secret of the tests", "the secret of the tests")
 NOON = 1_432_033_200_000
 JSON = {"Accept": "application/json"}
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+GOOD_CARD = "4242 4242 4242 4242"
+DECLINED_CARD = "4000 0000 0000 0002"
+ADDRESSES = {
+    "us": {"name": "Ann", "street": "1 Main St", "city": "Oakland", "region": "CA", "postcode": "94607"},
+    "uk": {"name": "Ann", "street": "1 High Street", "city": "London", "postcode": "SW1A 1AA"},
+    "fr": {"name": "Ann", "street": "1 rue Haute", "city": "Paris", "postcode": "75001"},
+    "de": {"name": "Ann", "street": "Lange Gasse 1", "city": "Berlin", "postcode": "10115"},
+}
 
 
 @dataclass(frozen=True)
@@ -74,13 +84,41 @@ class Client:
         """Change something."""
         return await self.send("POST", path, **request)
 
+    async def enter(self, email: str) -> Answer:
+        """Make an account and sign in to it."""
+        body = {"email": email, "password": "correct horse"}
+        await self.post("/account/register", json=body)
+        return await self.post("/account/sign-in", json=body)
+
     async def order(self, items: Mapping[str, int], key: str = "") -> Answer:
         """Place an order, by default one never placed before."""
         return await self.post("/sale/orders", json={"key": key or uuid.uuid4().hex, "items": items})
 
-    async def pay(self, order_id: str, card: str = "4242 4242 4242 4242") -> Answer:
-        """Pay an order."""
-        return await self.post(f"/orders/{order_id}/payment", json={"card": card})
+    async def ship(self, order_id: str, market: str = "de", **changes: str) -> Answer:
+        """Say where an order goes."""
+        body = {"market": market, **ADDRESSES[market], **changes}
+        return await self.post(f"/orders/{order_id}/address", json=body)
+
+    async def begin(self, order_id: str, provider: str = "card", key: str = "") -> Answer:
+        """Begin to pay an order, by default with a payment never begun before."""
+        body = {"provider": provider, "key": key or uuid.uuid4().hex}
+        return await self.post(f"/orders/{order_id}/payments", json=body)
+
+    async def agree(self, begun: Answer, card: str = GOOD_CARD) -> Answer:
+        """Answer at the provider: with a card, or with the word of a button."""
+        answer = {"answer": "card", "card": card} if card[0].isdecimal() else {"answer": card}
+        return await self.post(begun.document["confirm_at"], json=answer)
+
+    async def pay(self, order_id: str, card: str = GOOD_CARD, provider: str = "card") -> Answer:
+        """Give the address, pay, and come back; the answer is the order then, or the first refusal."""
+        answer = await self.get(f"/orders/{order_id}")
+        if answer.status == 200 and answer.document["market"] is None:
+            answer = await self.ship(order_id)
+        begun = await self.begin(order_id, provider)
+        if begun.status >= 400:
+            return begun
+        agreed = await self.agree(begun, card)
+        return await self.get(agreed.document["return_to"])
 
 
 @dataclass
@@ -99,11 +137,15 @@ class Shop:
 
     async def buyer(self) -> Client:
         """Somebody signed in and let into the sale; made without the cost of a password."""
-        account = Account(uuid.uuid4().hex, f"{uuid.uuid4().hex}@example.org")
+        account = Account(uuid.uuid4().hex, f"{uuid.uuid4().hex}@example.org", "none")
         await add_account(self.app[DATABASE], account)
         session = await self.app[ACCOUNTS].open_session(account)
-        cookies = {SESSION_COOKIE: session, pass_cookie(ROOM): self.sign_pass()}
+        cookies = {SESSION_COOKIE: session, **self.pass_cookies()}
         return Client(self.session, self.base, account.id, cookies)
+
+    def pass_cookies(self) -> dict[str, str]:
+        """What lets a browser into the sale."""
+        return {pass_cookie(ROOM): self.sign_pass()}
 
     def sign_pass(
         self, room: str = ROOM, enter_in: int = 0, expires_in: int = 3_600_000, identity: str = ""
@@ -116,61 +158,62 @@ class Shop:
         """The units of each product."""
         return {product.id: product for product in await self.app[ORDERS].stock()}
 
+    @property
+    def payments(self) -> Payments:
+        """The payments, to settle and recover them at once."""
+        return self.app[PAYMENTS]
+
+    def bank(self, provider: str = "card") -> Sandbox:
+        """A payment provider."""
+        return self.app[SANDBOXES][provider]
+
 
 async def add_account(database: Database, account: Account) -> None:
     """Put an account into the database that no password opens."""
-    row = {"id": account.id, "email": account.email, "password_hash": "none", "created_at": NOON}
+    row = {**asdict(account), "created_at": NOON}
     async with database.write() as connection:
-        await connection.execute(accounts.insert().values(**row))
+        await connection.execute(tables.accounts.insert().values(**row))
+
+
+async def charged(shop: Shop) -> int:
+    """US cents that the payment providers have taken and not given back."""
+    books = select(func.sum(tables.sandbox.c.amount_cents))
+    taken = books.where(
+        tables.sandbox.c.charged_at <= shop.clock.now_ms(), tables.sandbox.c.refunded_at.is_(None)
+    )
+    async with shop.app[DATABASE].read() as connection:
+        return await connection.scalar(taken) or 0
+
+
+async def due(shop: Shop) -> int:
+    """US cents that all paid orders come to."""
+    return sum(order.total_cents for order in await read_all(shop) if order.state == "paid")
+
+
+async def read_all(shop: Shop) -> list[Order]:
+    """Everybody's orders, newest first."""
+    async with shop.app[DATABASE].read() as connection:
+        return await read_orders(connection, tables.orders.c.id != "")
+
+
+async def forget_orders(shop: Shop) -> None:
+    """Everything as before the first order."""
+    async with shop.app[DATABASE].write() as connection:
+        for table in (tables.sandbox, tables.payments, tables.order_lines, tables.orders, tables.allowances):
+            await connection.execute(delete(table))
+        await connection.execute(update(tables.products).values(held=0, sold=0))
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Folder of the socket of a PostgreSQL started for these tests."""
-    found = shutil.which("postgres") or max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=None)
-    if not found:
+    found = find_postgres()
+    if found is None:
         if os.environ.get("CI"):
             pytest.fail("PostgreSQL must be installed where CI runs")
         pytest.skip("no PostgreSQL server on this machine")
-    binaries = Path(found).parent
-    # The server refuses to run as root.
-    user: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-    folder = Path(tempfile.mkdtemp(prefix="shop-pg-"))
-    if user:
-        shutil.chown(folder, "postgres", "postgres")
-    data = str(folder / "data")
-    make = [
-        str(binaries / "initdb"),
-        "-D",
-        data,
-        "-U",
-        "shop",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "-N",
-    ]
-    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)  # noqa: S603
-    options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
-    server = subprocess.Popen(  # noqa: S603 - our own command
-        [binaries / "postgres", "-D", data, "-k", folder, *options],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        **user,
-    )
-    try:
-        assert server.stderr is not None
-        for line in server.stderr:
-            if "ready to accept connections" in line:
-                break
-        yield str(folder)
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.communicate()
-        shutil.rmtree(folder)
+    with running_postgresql(found, "fsync=off") as folder:
+        yield folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, Table, inspect, text
+from sqlalchemy import CheckConstraint, Connection, Table, insert, inspect, literal, select, text
 from sqlalchemy.exc import IntegrityError
 
 from shop_backend.accounts import Account
@@ -18,7 +18,7 @@ from tests.shop_backend.conftest import NOON, add_account
 from waitroom.errors import BadSettings
 
 ORDER = {"account_id": "ann", "state": "held", "placed_at": NOON, "held_until": NOON}
-PAYMENT = {"order_id": "one", "amount_cents": 1, "card_ending": "4242", "created_at": NOON}
+PAYMENT = {"order_id": "one", "provider": "card", "reason": "", "amount_cents": 1, "begun_at": NOON}
 
 
 async def add(database: Database, table: Table, **row: Any) -> None:  # noqa: ANN401 - a row
@@ -31,9 +31,9 @@ async def add(database: Database, table: Table, **row: Any) -> None:  # noqa: AN
 async def filled(database: Database) -> Database:
     """Two units of each product, one buyer with one order."""
     await database.stock(PRODUCTS, 2)
-    await add_account(database, Account("ann", "ann@example.org"))
+    await add_account(database, Account("ann", "ann@example.org", "none"))
     await add(database, orders, id="one", key="key", **ORDER)
-    await add(database, payments, id="paid", state="accepted", **PAYMENT)
+    await add(database, payments, id="paid", key="first", state="charged", **PAYMENT)
     return database
 
 
@@ -46,6 +46,7 @@ async def filled(database: Database) -> Database:
         "UPDATE products SET units = -1",
         "UPDATE products SET price_cents = 0",
         "UPDATE orders SET state = 'lost'",
+        "UPDATE payments SET state = 'lost'",
     ],
 )
 async def test_i10_the_database_refuses_impossible_numbers(filled: Database, change: str) -> None:
@@ -62,9 +63,10 @@ async def test_i10_the_database_refuses_impossible_numbers(filled: Database, cha
         (order_lines, {"order_id": "one", "product_id": "mi-band", "quantity": 3, "price_cents": 1}),
         (order_lines, {"order_id": "none", "product_id": "mi-band", "quantity": 1, "price_cents": 1}),
         (orders, {"id": "two", "key": "key", **ORDER}),
-        (payments, {"id": "again", "state": "accepted", **PAYMENT}),
+        (payments, {"id": "again", "key": "second", "state": "charged", **PAYMENT}),
+        (payments, {"id": "again", "key": "first", "state": "begun", **PAYMENT}),
     ],
-    ids=["limit", "line", "foreign key", "same key", "paid twice"],
+    ids=["limit", "line", "foreign key", "same key", "paid twice", "same payment"],
 )
 async def test_i10_the_database_refuses_impossible_rows(
     filled: Database, table: Table, row: dict[str, Any]
@@ -95,6 +97,31 @@ async def test_the_migrations_make_exactly_the_tables_of_the_code(database: Data
     async with database.read() as connection:
         assert await connection.run_sync(compare) == []
         assert await connection.run_sync(checks) == named
+
+
+async def test_an_upgrade_keeps_the_orders_and_payments_that_there_are(settings: ShopSettings) -> None:
+    """A database of the first release: what was accepted is charged now, what was declined has failed."""
+    database = Database(settings.database_url)
+    try:
+        await database.migrate("0001")
+        await database.stock(PRODUCTS, 2)
+        await add_account(database, Account("ann", "ann@example.org", "none"))
+        old = "INSERT INTO payments (id, order_id, state, amount_cents, card_ending, created_at) VALUES "
+        async with database.write() as connection:
+            order = {name: literal(value) for name, value in {"id": "one", "key": "key", **ORDER}.items()}
+            await connection.execute(insert(orders).from_select(list(order), select(*order.values())))
+            await connection.execute(text(old + "('a', 'one', 'declined', 5, '0002', 1)"))
+            await connection.execute(text(old + "('b', 'one', 'accepted', 5, '4242', 2)"))
+        await database.migrate()
+        async with database.read() as connection:
+            found = [
+                (each.id, each.state, each.reason) for each in await connection.execute(select(payments))
+            ]
+            assert sorted(found) == [("a", "failed", "declined"), ("b", "charged", "")]
+            [order_row] = (await connection.execute(select(orders))).all()
+            assert (order_row.state, order_row.extended, order_row.market) == ("held", False, None)
+    finally:
+        await database.close()
 
 
 async def test_two_shops_that_start_at_once_migrate_once(settings: ShopSettings) -> None:

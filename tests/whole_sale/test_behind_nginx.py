@@ -89,13 +89,14 @@ async def test_cookies_of_gate_and_shop_are_secure_behind_https(begin: Begin, tm
     async with _front(sale, tmp_path) as url:
         headers = {"Host": SITE, "Origin": f"https://{SITE}", "Accept": "application/json"}
         account = {"email": "ann@example.org", "password": "correct horse battery"}
-        registered = await _post(sale, f"{url}/account/register", headers, account)
-        assert registered.status == 201
-        cookies = [registered.cookies, (await _join(sale, url, headers, registered)).cookies]
+        assert (await _post(sale, f"{url}/account/register", headers, account)).status == 202
+        signed_in = await _post(sale, f"{url}/account/sign-in", headers, account)
+        assert signed_in.status == 200
+        cookies = [signed_in.cookies, (await _join(sale, url, headers, signed_in)).cookies]
         given = {name: cookie for each in cookies for name, cookie in each.items()}
         assert {"waitroom_identity", "waitroom_ticket_mi-launch"} <= set(given)
         assert all(cookie["secure"] for cookie in given.values())
-        plain = await _join(sale, sale.url, headers, registered)
+        plain = await _join(sale, sale.url, headers, signed_in)
         assert not plain.cookies["waitroom_ticket_mi-launch"]["secure"]
 
 
@@ -125,9 +126,9 @@ async def _poll(sale: WholeSale, url: str) -> dict[str, int]:
 
 
 async def _join(
-    sale: WholeSale, url: str, headers: dict[str, str], registered: aiohttp.ClientResponse
+    sale: WholeSale, url: str, headers: dict[str, str], signed_in: aiohttp.ClientResponse
 ) -> aiohttp.ClientResponse:
-    identity = registered.cookies["waitroom_identity"].value
+    identity = signed_in.cookies["waitroom_identity"].value
     headers = {**headers, "Cookie": f"waitroom_identity={identity}"}
     joined = await _post(sale, f"{url}{BASE}/ticket", headers, {"entropy": "ab" * 32})
     assert joined.status in {200, 201}

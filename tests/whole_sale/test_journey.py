@@ -14,6 +14,7 @@ from tests.whole_sale.processes import WholeSale, eventually
 
 PASSWORD = "correct horse battery"
 CARD = "4242 4242 4242 4242"
+ADDRESS = {"Name": "Ann", "Street": "1 Main St", "Town": "Oakland", "State": "CA", "ZIP": "94607"}
 SALE: dict[str, Any] = {
     "shop": True,
     "presale": True,
@@ -72,9 +73,10 @@ class Visitor:
         await self.sees(headline, picture=picture)
 
     async def register(self) -> None:
-        """Make an account, starting from the sign-in page."""
+        """Make an account, starting from the sign-in page, and sign in to it."""
         await self.click("Make an account", "link")
         await self._fill_in_account("Make the account")
+        await self._fill_in_account("Sign in")
 
     async def sign_out_and_in(self) -> None:
         """Come back to the account made before."""
@@ -87,11 +89,18 @@ class Visitor:
         """From the sale page to the confirmation."""
         await self.sees("You are in")
         for product in products:
-            await self.page.get_by_label(f"Units of {product}", exact=True).select_option("1")
-        await self.click("Order and go on to payment")
+            await self.page.get_by_label(product, exact=False).select_option("1")
+        await self.click("Put into the basket")
+        await self.sees("Your basket", picture="basket" if picture else "")
+        await self.click("Hold these units and check out")
+        await self.sees("Where shall it go")
+        for label, text in ADDRESS.items():
+            await self.page.get_by_label(label).fill(text)
+        await self.click("Go on to the total")
         await self.sees("Pay your order", picture="pay" if picture else "")
+        await self.page.get_by_role("button", name="by card").click()
         await self.page.get_by_label("Card number").fill(CARD)
-        await self.page.get_by_role("button", name="Pay $").click()
+        await self.click("Confirm the payment")
         await self.sees("Thank you", picture="paid" if picture else "")
 
     async def _fill_in_account(self, button: str) -> None:

@@ -219,7 +219,7 @@ async def test_after_the_end_everyone_has_time_to_look(gate: Gate, monkeypatch: 
 
 async def test_a_shopper_who_cannot_make_sense_of_an_answer_falls_over(gate: Gate) -> None:
     """What went wrong is kept for the verdict, and the others go on."""
-    gate.documents["register"] = {"no": "account"}
+    gate.documents |= {"register": {}, "sign-in": {"no": "account"}}
     evidence = await _play(gate, longest_s=3600)
     assert [(story.end, story.trouble) for story in evidence.stories] == [
         (End.FELL, "KeyError('account')")
@@ -229,7 +229,7 @@ async def test_a_shopper_who_cannot_make_sense_of_an_answer_falls_over(gate: Gat
 async def test_the_draw_is_asked_for_before_and_after(gate: Gate) -> None:
     """With the roll, if there is one; and the record is read page by page."""
     gate.state["draw"] = {"seed": None}
-    gate.documents |= {"register": {}, "draw": {"commit": "1"}}
+    gate.documents |= {"register": {}, "sign-in": {}, "draw": {"commit": "1"}}
     pages = iter(2 * [{"entries": [FOUND], "next": "1-0"}, {"entries": [{"kind": "call"}], "next": None}])
     gate.documents["log"] = None
     answer = gate.answer
@@ -253,7 +253,7 @@ async def test_documents_that_cannot_be_had_are_said_so(gate: Gate) -> None:
 
 async def test_a_state_that_is_lost_now_and_then_does_no_harm(gate: Gate) -> None:
     """The crowd goes by the one before."""
-    gate.documents["register"] = {}
+    gate.documents |= {"register": {}, "sign-in": {}}
     answer = gate.answer
 
     async def lossy(request: web.Request) -> web.Response:
@@ -289,7 +289,7 @@ def test_a_report_of_kept_promises_passes() -> None:
     """With what was seen, what was refused, and the last word."""
     kept, text = _shown([Finding("visits at once", "3 of 10")])
     assert kept
-    assert re.search(r"visits at once │ 3 of 10 │ kept", text)
+    assert re.search(r"visits at once +│ 3 of 10 +│ kept", text)
     assert "12 requests; refused, cut or failed among them:" in text
     assert "2 POST pass: 425 not-called" in text
     assert "1 POST pass: cut on purpose" in text
@@ -325,7 +325,7 @@ def test_a_report_counts_one_as_one() -> None:
 
 async def test_a_broken_promise_is_a_failure(gate: Gate) -> None:
     """The exit status tells, so that a script notices: here nobody was let in."""
-    gate.documents["register"] = {}
+    gate.documents |= {"register": {}, "sign-in": {}}
     result = await _rehearse("--shoppers", "1", "--gate", gate.url)
     assert result.exit_code == 1
     assert "VIOLATION  everyone was told: nobody was let in" in result.output

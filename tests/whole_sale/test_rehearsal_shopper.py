@@ -23,7 +23,7 @@ from waitroom.rehearsal.browser import Answer, Browser, Trouble, Wire
 from waitroom.rehearsal.errand import LOOKS
 from waitroom.rehearsal.habits import Closes, Habits, arrival, draw_habits, pace_s
 from waitroom.rehearsal.shopper import Shopper
-from waitroom.rehearsal.story import AtDoor, Bought, End, LetIn, Repeat, Story
+from waitroom.rehearsal.story import AtDoor, Bought, End, LetIn, Money, Repeat, Story
 
 NOON = 1_432_033_200_000
 SEED = bytes(range(32))
@@ -44,7 +44,17 @@ PLAIN = Habits(
     moves=False,
 )
 PAID_ID = "a" * 32
-PAID = {"id": PAID_ID, "state": "paid", "lines": [{"product": "band", "quantity": 2}]}
+CONFIRM, BACK = f"/sandbox/card/{'b' * 32}", f"/orders/{PAID_ID}/payments/{'b' * 32}"
+PAID = {
+    "id": PAID_ID,
+    "state": "paid",
+    "total_cents": 4399,
+    "lines": [{"product": "band", "quantity": 2}],
+    "payments": [
+        {"state": "failed", "amount_cents": 4399},
+        {"state": "charged", "amount_cents": 4399},
+    ],
+}
 HELD = {**PAID, "state": "held"}
 
 Say = tuple[int, Mapping[str, Any]]
@@ -86,7 +96,8 @@ class Gate:
     def __post_init__(self) -> None:
         entry = {"place": 3, "enter_at": NOON + 20_000, "expires_at": NOON + 620_000}
         self.lines |= {
-            "POST /account/register": [(201, {"account": "me"})],
+            "POST /account/register": [(202, {"sign_in": "/account/sign-in"})],
+            "POST /account/sign-in": [(200, {"account": "me"})],
             "POST /waitroom/mi/ticket": [(201, self.ticket())],
             "GET /waitroom/mi/ticket": [(200, self.ticket())],
             "DELETE /waitroom/mi/ticket": [(204, {})],
@@ -94,7 +105,10 @@ class Gate:
             "DELETE /waitroom/mi/pass": [(204, {})],
             "GET /sale": [self.stock(free=5)],
             "POST /sale/orders": [(201, HELD)],
-            f"POST /orders/{PAID_ID}/payment": [(200, PAID)],
+            f"POST /orders/{PAID_ID}/address": [(200, HELD)],
+            f"POST /orders/{PAID_ID}/payments": [(201, {"confirm_at": CONFIRM, "return_to": BACK})],
+            f"POST {CONFIRM}": [(200, {"return_to": BACK})],
+            f"GET {BACK}": [(200, PAID)],
             f"POST /orders/{PAID_ID}/cancel": [(200, {**PAID, "state": "cancelled"})],
             "GET /orders": [(200, {"orders": [PAID]})],
         }
@@ -206,6 +220,7 @@ async def test_a_shopper_joins_waits_enters_buys_and_goes(stage: Stage) -> None:
     assert story.places == [draw.shuffle(3, 4, SEED), 3]
     assert [entry.enter_at for entry in story.entries] == [NOON + 20_000]
     assert story.bought == [Bought(PAID_ID, "band", 2)]
+    assert story.money == [Money(PAID_ID, 4399, (4399,))]
     assert story.known_orders == story.listed_orders == {PAID_ID}
     assert story.stock == [{"band": 6}]
     assert story.stayed_until == NOON + 26_000
@@ -347,11 +362,32 @@ async def test_a_bad_line_sends_again_what_was_cut(stage: Stage) -> None:
 
 async def test_a_lost_payment_is_asked_for_again(stage: Stage) -> None:
     """A repeat that is refused though the order is paid is written down as an answer that differs."""
-    payment = f"POST /orders/{PAID_ID}/payment"
+    payment = f"POST /orders/{PAID_ID}/payments"
     stage.gate.lines[payment] = [(503, {}), (429, {"type": "/waitroom/problems/waiting-room"})]
     story = await stage.play()
     assert story.end is End.BOUGHT
     assert story.repeats == [Repeat("payment of a paid order", ("200 ", "429 waiting-room"))]
+
+
+async def test_a_payment_that_is_over_is_not_agreed_to_again(stage: Stage) -> None:
+    """Only the way back was lost: the shop sends the shopper there again."""
+    payment = f"POST /orders/{PAID_ID}/payments"
+    stage.gate.lines[payment].append((201, {"confirm_at": BACK, "return_to": BACK}))
+    stage.gate.lines[f"GET {BACK}"].insert(0, (503, {}))
+    assert (await stage.play()).end is End.BOUGHT
+    assert stage.gate.asked[f"POST {CONFIRM}"] == 1
+    assert stage.gate.bodies[payment][0] == stage.gate.bodies[payment][1]
+
+
+async def test_every_other_order_is_paid_with_paypal(stage: Stage) -> None:
+    """There one agrees by a button."""
+    other = "b" * 32
+    for path in ("address", "payments"):
+        stage.gate.lines[f"POST /orders/{other}/{path}"] = stage.gate.lines[f"POST /orders/{PAID_ID}/{path}"]
+    stage.gate.lines["POST /sale/orders"] = [(201, {**HELD, "id": other})]
+    await stage.play()
+    assert stage.gate.bodies[f"POST /orders/{other}/payments"][0]["provider"] == "paypal"
+    assert stage.gate.bodies[f"POST {CONFIRM}"] == [{"answer": "agree"}]
 
 
 async def test_an_order_without_an_answer_is_sent_again_as_it_was(stage: Stage) -> None:
@@ -364,10 +400,9 @@ async def test_an_order_without_an_answer_is_sent_again_as_it_was(stage: Stage) 
 
 async def test_a_declined_card_is_followed_by_another(stage: Stage) -> None:
     """The order is still held, and the second card pays it."""
-    payment = f"POST /orders/{PAID_ID}/payment"
-    stage.gate.lines[payment].insert(0, (402, {"type": "/problems/card-declined"}))
+    stage.gate.lines[f"GET {BACK}"].insert(0, (200, HELD))
     assert (await stage.play(card_declined=True)).end is End.BOUGHT
-    assert len({body["card"] for body in stage.gate.bodies[payment]}) == 2
+    assert len({body["card"] for body in stage.gate.bodies[f"POST {CONFIRM}"]}) == 2
 
 
 async def test_one_looks_around_and_goes(stage: Stage) -> None:
@@ -475,11 +510,13 @@ async def test_before_the_presale_one_only_looks(stage: Stage) -> None:
 async def test_trouble_is_waited_out(stage: Stage) -> None:
     """At the registration, on the page and in the shop: later, and later still, it is tried again."""
     stage.gate.lines["POST /account/register"].insert(0, (503, {}))
+    stage.gate.lines["POST /account/sign-in"].insert(0, (503, {}))
     stage.gate.lines["GET /orders"].insert(0, (502, {}))
     stage.gate.state_trouble = [503, 503]
     story = await stage.play()
     assert story.end is End.BOUGHT
     assert stage.wire.answers["POST /account/register", 503, ""] == 1
+    assert stage.wire.answers["POST /account/sign-in", 503, ""] == 1
     longer = [wait for wait in stage.board.waits if 1.5 <= wait <= 5]
     assert len(longer) >= 2
 

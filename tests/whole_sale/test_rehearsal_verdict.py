@@ -24,6 +24,7 @@ from waitroom.rehearsal.story import (
     Held,
     LetIn,
     Limits,
+    Money,
     Repeat,
     Sight,
     Story,
@@ -64,6 +65,7 @@ def _shopper(number: int) -> Story:
         stayed_until=enter_at + 3000,
         repeats=[Repeat("join", ("number 1", "number 1"))],
         bought=[Bought(f"order {number}", "band", 1)],
+        money=[Money(f"order {number}", 4399, (4399,)), Money(f"cancelled {number}", 0, ())],
         known_orders={f"order {number}"},
         listed_orders={f"order {number}"},
         stock=[{"band": SIZE + LATE}],
@@ -285,6 +287,14 @@ def _a_greedy_buyer(sale: Evidence) -> None:
     sale.stories[0].bought.append(Bought("order 7", "band", 2))
 
 
+def _a_payment_that_pays_nothing(sale: Evidence) -> None:
+    sale.stories[0].money.append(Money("order 7", 0, (4399,)))
+
+
+def _charged_twice(sale: Evidence) -> None:
+    sale.stories[0].money = [Money("order 0", 4399, (4399, 4399))]
+
+
 def _repeats_differ(sale: Evidence) -> None:
     sale.stories[0].repeats.append(Repeat("knock", ("enter_at 1", "enter_at 2")))
 
@@ -355,6 +365,8 @@ DOOR, ONE = "the lowest at the door goes first", "one visit for one place"
         (_sold_out_too_soon, ["units sold"], "sold out with 1 units not sold"),
         (_not_sold_out_in_time, ["units sold"], "all units are sold, and the room is still open"),
         (_a_greedy_buyer, ["most units of a product for one buyer", "units sold"], "bought 3 of band"),
+        (_a_payment_that_pays_nothing, ["paid orders charged once"], "order order 7: 0 due, 4399 charged"),
+        (_charged_twice, ["paid orders charged once"], "4399 due, 4399 and 4399 charged"),
         (_repeats_differ, ["repeats answered alike"], "shopper 0, knock: enter_at 1 | enter_at 2"),
         (_an_order_too_many, ["repeats answered alike"], "the shop lists 2 orders, 1 were answered"),
         (_a_fault, ["no faults"], "POST pass was answered 500 fault, 1 times"),

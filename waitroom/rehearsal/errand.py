@@ -7,10 +7,17 @@ from typing import Any
 from waitroom.rehearsal.board import Board
 from waitroom.rehearsal.browser import Answer, Browser, Trouble
 from waitroom.rehearsal.habits import Habits
-from waitroom.rehearsal.story import Bought, End, Repeat, Story
+from waitroom.rehearsal.story import Bought, End, Money, Repeat, Story
 
 GOOD_CARD = "4242424242424242"
 DECLINED_CARD = "4000000000000002"
+ADDRESS = {
+    "market": "de",
+    "name": "A. Shopper",
+    "street": "Lange Gasse 1",
+    "city": "Berlin",
+    "postcode": "10115",
+}
 LOOKS = 5
 """So often somebody looks whether held units have come back."""
 
@@ -102,7 +109,7 @@ class Errand:
             await self._place({product: 1})
         if order and self._cancels:
             self._cancels = False
-            await self._browser.ask("POST", f"/orders/{order}/cancel", {})
+            await self._browser.ask("POST", f"/orders/{order}/cancel", {"then": "sale"})
             return ""
         return order
 
@@ -120,12 +127,26 @@ class Errand:
         return str(answer.document["id"])
 
     async def _pay(self, order: str) -> None:
-        path = f"/orders/{order}/payment"
+        """The checkout, from the address to the way back from the provider; what fails is begun again."""
+        await self._send("address", f"/orders/{order}/address", ADDRESS)
         if self._habits.card_declined:
-            await self._browser.ask("POST", path, {"card": DECLINED_CARD})
+            await self._confirm(order, "card", DECLINED_CARD)
         self._leave_now()
-        answer = (await self._send("payment", path, {"card": GOOD_CARD}))[0]
-        self._paid, self._done = f"{answer.status} {answer.slug}", True
+        provider, answer = ("paypal", "agree") if int(order, 16) % 2 else ("card", GOOD_CARD)
+        paid = await self._confirm(order, provider, answer)
+        self._paid, self._done = f"{paid.status} {paid.slug}", True
+
+    async def _confirm(self, order: str, provider: str, answer: str) -> Answer:
+        """One payment, always the same: agreed to at the provider's page, and what the shop says afterwards."""
+        body = {"provider": provider, "key": f"{order}-{answer}"}
+        payment = (await self._send("payment", f"/orders/{order}/payments", body))[0]
+        if payment.status >= 400:
+            return payment
+        confirm_at, back = str(payment.document["confirm_at"]), str(payment.document["return_to"])
+        if confirm_at != back:
+            said = {"answer": "card", "card": answer} if provider == "card" else {"answer": answer}
+            await self._send("confirmation", confirm_at, said)
+        return await self._browser.ask("GET", back)
 
     async def _go(self) -> None:
         self._leave_now()
@@ -147,6 +168,14 @@ class Errand:
             for order in orders
             if order["state"] == "paid"
             for line in order["lines"]
+        ]
+        story.money = [
+            Money(
+                order["id"],
+                order["total_cents"] if order["state"] == "paid" else 0,
+                tuple(each["amount_cents"] for each in order["payments"] if each["state"] == "charged"),
+            )
+            for order in orders
         ]
         if self._to_pay in {bought.order for bought in story.bought}:
             story.repeats.append(Repeat("payment of a paid order", ("200 ", self._paid)))

@@ -1,7 +1,7 @@
 """Checks of the shop and of the answers: units, the limit, repeats, faults, and that everyone is told the end."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from waitroom.rehearsal.findings import Finding, finding
 from waitroom.rehearsal.story import End, Evidence
@@ -49,6 +49,18 @@ def limit_each(evidence: Evidence) -> Finding:
         f"shopper {name} bought {n} of {product}" for (name, product), n in bought.items() if n > MOST_UNITS
     ]
     return finding("most units of a product for one buyer", f"{most} of {MOST_UNITS}", wrong)
+
+
+def money(evidence: Evidence) -> Finding:
+    """Every paid order was charged once, in full; no other order keeps any money."""
+    listed = [(story.name, each) for story in evidence.stories for each in story.money]
+    wrong = [
+        f"shopper {name}, order {each.order}: {each.due_cents} due, {_and(each.charged_cents)} charged"
+        for name, each in listed
+        if each.charged_cents != ((each.due_cents,) if each.due_cents else ())
+    ]
+    paid = [each.due_cents for _, each in listed if each.due_cents]
+    return finding("paid orders charged once", f"{len(paid)}, {sum(paid) / 100:.2f} US dollars", wrong)
 
 
 def repeats(evidence: Evidence) -> Finding:
@@ -100,3 +112,7 @@ def all_told(evidence: Evidence) -> Finding:
 
     seen = ", ".join(f"{count} {end}" for end, count in ends.most_common() if end)
     return finding("everyone was told", seen, violations())
+
+
+def _and(amounts: Iterable[int]) -> str:
+    return " and ".join(map(str, amounts)) or "nothing"

@@ -1,4 +1,4 @@
-"""One simulated shopper: registers, waits on the page, knocks, goes in, and sooner or later goes."""
+"""One simulated shopper: registers, signs in, waits on the page, knocks, goes in, and sooner or later goes."""
 
 import asyncio
 import random
@@ -71,7 +71,8 @@ class Shopper:
             async with self._registering:
                 try:
                     body = {"email": email, "password": PASSWORD}
-                    answer = await self._browser.ask("POST", "/account/register", body)
+                    await self._browser.ask("POST", "/account/register", body)
+                    answer = await self._browser.ask("POST", "/account/sign-in", body)
                     self._story.account = answer.document["account"]
                 except Trouble:
                     await self._board.wait(1)

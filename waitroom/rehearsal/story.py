@@ -84,6 +84,15 @@ class End(StrEnum):
     FELL = "fell over"
 
 
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What an order comes to, nothing unless it is paid, and the amounts that were charged for it (US cents)."""
+
+    order: str
+    due_cents: int
+    charged_cents: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Story:
     """One shopper's day, as they saw it.
@@ -93,6 +102,7 @@ class Story:
         stayed_until: the last instant at which their visit surely lasted.
         known_orders: ids of the orders they placed, to compare with what the shop lists.
         listed_orders: ids of the orders that the shop lists; None if they never looked.
+        money: what the shop lists of each order: its price, if it is paid, and what was charged.
         stock: units of each product, free, held and sold together, at each look.
         turned_away: what the shop's door said to a pass that was good.
     """
@@ -107,6 +117,7 @@ class Story:
     stayed_until: int | None = None
     repeats: list[Repeat] = field(default_factory=list)
     bought: list[Bought] = field(default_factory=list)
+    money: list[Money] = field(default_factory=list)
     known_orders: set[str] = field(default_factory=set)
     listed_orders: set[str] | None = None
     stock: list[Mapping[str, int]] = field(default_factory=list)

@@ -13,7 +13,7 @@ from waitroom.rehearsal.line_checks import (
     numbers,
     places,
 )
-from waitroom.rehearsal.shop_checks import all_told, limit_each, no_faults, repeats, units
+from waitroom.rehearsal.shop_checks import all_told, limit_each, money, no_faults, repeats, units
 from waitroom.rehearsal.story import AtDoor, Evidence, LetIn
 
 CHECKS: tuple[Check, ...] = (
@@ -28,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     *(rate_in(seconds) for seconds in WINDOWS_S),
     units,
     limit_each,
+    money,
     repeats,
     no_faults,
     all_told,

@@ -1,4 +1,4 @@
-"""The catalogues: every text of the pages in every language, whole."""
+"""The catalogues: every text of the waiting room's pages and of the shop's in every language, whole."""
 
 import re
 import tomllib
@@ -10,23 +10,15 @@ from babel.messages import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from gate.look import TEMPLATES, our_look
-from gate.page import render_page
-from waitroom.friction import NO_FRICTION, FrictionSettings
-from waitroom.room import Pace, Room, Schedule
+from gate.look import our_look
+from shop_backend.readers import LANGUAGES
 
-ROOT = Path(__file__).parents[2]
-LOCALE = TEMPLATES / "locale"
-CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/waitroom.po"))
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2)}
-ROOM = Room(
-    "mi-launch",
-    "Mi Store: the first sale in Europe and the USA",
-    Schedule(0),
-    Pace(60, 20, 5, 600_000, 600_000),
-)
-
-each_catalogue = pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.parts[-3])
+ROOT = Path(__file__).parents[1]
+LOCALE = ROOT / "templates" / "locale"
+DOMAINS = ("waitroom", "shop")
+CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/*.po"))
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2), "count": (1, 2)}
+each_catalogue = pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: f"{file.parts[-3]}-{file.stem}")
 
 
 def read(file: Path) -> Catalog:
@@ -35,9 +27,12 @@ def read(file: Path) -> Catalog:
         return read_po(lines)
 
 
-def texts_of_the_pages() -> set[str | tuple[str, ...]]:
+def texts_of_the_pages(domain: str) -> set[str | tuple[str, ...]]:
     """What the templates and the errors for browsers say, as ``make texts`` collects it."""
-    mappings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
+    if domain == "waitroom":
+        mappings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
+    else:
+        mappings = tomllib.loads((ROOT / f"{domain}-texts.toml").read_text())["mappings"]
     methods = [(each["pattern"], each["method"]) for each in mappings]
     return {found[2] for found in extract_from_dir(ROOT, methods, keywords=KEYWORDS)}
 
@@ -54,12 +49,14 @@ def blanks(text: str) -> list[str]:
 
 def test_the_sales_languages_are_there() -> None:
     """Our shoppers read English, German or French."""
-    assert our_look().languages == ("de", "en", "fr")
+    assert our_look().languages == LANGUAGES == ("de", "en", "fr")
 
 
-def test_the_template_for_translators_is_up_to_date() -> None:
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_template_for_translators_is_up_to_date(domain: str) -> None:
     """It holds the texts of the pages and no others; if it does not, run ``make texts``."""
-    assert {message.id for message in read(LOCALE / "waitroom.pot") if message.id} == texts_of_the_pages()
+    template = read(LOCALE / f"{domain}.pot")
+    assert {message.id for message in template if message.id} == texts_of_the_pages(domain)
 
 
 @each_catalogue
@@ -67,7 +64,7 @@ def test_a_catalogue_is_whole(file: Path) -> None:
     """No text is missing, fuzzy or obsolete, and each has all the forms that its language needs."""
     catalogue = read(file)
     messages = [message for message in catalogue if message.id]
-    assert {message.id for message in messages} == texts_of_the_pages()
+    assert {message.id for message in messages} == texts_of_the_pages(file.stem)
     assert not [message.id for message in messages if message.fuzzy]
     assert not catalogue.obsolete
     for message in messages:
@@ -93,12 +90,3 @@ def test_a_catalogue_counts_as_its_language_does(file: Path) -> None:
     assert catalogue.locale is not None
     rules = catalogue.locale.plural_form
     assert len({rules(n) for n in range(1_000)}) == catalogue.num_plurals
-
-
-@pytest.mark.parametrize("friction", [NO_FRICTION, FrictionSettings(work=1, joins_per_minute=1)], ids=repr)
-@pytest.mark.parametrize("language", our_look().languages)
-def test_first_view_is_light_in_each_language(language: str, friction: FrictionSettings) -> None:
-    """Page and headers fit into 14 KB, whatever the room asks before a join."""
-    page = render_page(ROOM, language, friction=friction)
-    headers = sum(len(f"{name}: {value}\r\n") for name, value in page.headers.items())
-    assert len(page.gzip_body) + headers + 200 <= 14 * 1024  # 200 for what the server adds
