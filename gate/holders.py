@@ -33,7 +33,11 @@ class HoldersApi:
         self._gate = gate
         self._room = room
         self._describe_ticket = describe
-        self.addresses: dict[str, tuple[str, dict[str, Handler]]] = {
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, dict[str, Handler]]]:
+        """The addresses below the room's own, by the name of their route."""
+        return {
             "defer": ("/ticket/defer", {"POST": self.defer}),
             "move": ("/ticket/move", {"POST": self.move}),
             "claim": ("/ticket/claim", {"POST": self.claim}),

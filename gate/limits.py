@@ -10,14 +10,14 @@ from waitroom.pace import book, slot
 MOST_NETWORKS: Final = 50_000
 """Networks in a generation of a limiter's memory; 100,000 take some 15 MB."""
 
-Network: TypeAlias = tuple[int, int]
+NetworkKey: TypeAlias = tuple[int, int]
 """Version and number of a network."""
 
 _HOME_BITS = 56
 """The smallest IPv6 network that a home is given (RIPE-690); whoever has it has 256 times the usual /64."""
 
 
-def network_of(address: IPv4Address | IPv6Address | None) -> Network:
+def network_of(address: IPv4Address | IPv6Address | None) -> NetworkKey:
     """The network whose joins are counted together; connections without an address are one."""
     if address is None:
         return 0, 0
@@ -36,11 +36,11 @@ class Limiter:
     def __init__(self, interval_ms: float, burst: int) -> None:
         self._interval_ms = interval_ms
         self._burst = burst
-        self._old: dict[Network, float] = {}
-        self._young: dict[Network, float] = {}
+        self._old: dict[NetworkKey, float] = {}
+        self._young: dict[NetworkKey, float] = {}
         self._turned_at = 0
 
-    def take(self, network: Network, now_ms: int) -> int:
+    def take(self, network: NetworkKey, now_ms: int) -> int:
         """Count one; answers when all that this network has taken is paid off (epoch ms).
 
         Raises:

@@ -19,7 +19,6 @@ from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 
 from gate.look import Look, our_look
-from gate.page import SECURE_HEADERS, content_security_policy
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.friction import FrictionSettings
 from waitroom.languages import ENGLISH, Reader
@@ -99,15 +98,6 @@ class Scene:
         knock = {"knock": "1"} if isinstance(self.answer, AtDoor) else {}
         move = {"move": self.handed} if self.handed else {}
         return f"{self.start}?{urlencode({'plain': '1', **knock, **move, 'next': self.next_path})}"
-
-
-def plain_headers(look: Look) -> dict[str, str]:
-    """The headers of every plain page; it is one shopper's, so nobody keeps it."""
-    return {
-        **SECURE_HEADERS,
-        "Content-Security-Policy": content_security_policy(look.style),
-        "Cache-Control": "no-store",
-    }
 
 
 def render_plain(scene: Scene) -> str:

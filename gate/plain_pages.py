@@ -15,8 +15,9 @@ from gate.friction import Friction
 from gate.gate import Gate, LiveRoom, no_store
 from gate.handover import make_link, picture, take_over
 from gate.languages import choose, keep_choice
+from gate.page import plain_headers
 from gate.paths import safe_next
-from gate.plain import Hurdle, Offer, Scene, plain_headers, render_plain
+from gate.plain import Hurdle, Offer, Scene, render_plain
 from waitroom.answers import AtDoor, Entered
 from waitroom.errors import (
     IdentityNeeded,

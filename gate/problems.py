@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from gate.languages import choose
 from gate.look import Look, our_look
-from gate.page import SECURE_HEADERS, content_security_policy
+from gate.page import plain_headers
 from gate.paths import BadTarget
 from gate.proxy import BodyBroken, BodyStalled, ProxyError, UpgradeRefused, UpstreamRefused, UpstreamTimeout
 from waitroom import errors
@@ -161,22 +161,18 @@ def _describe(error: Exception) -> tuple[Problem, str, Mapping[str, str]]:
     return _FAULT, "The fault is noted; nothing of yours is lost. Please try again.", {}
 
 
-def _words(status: int, detail: str) -> "_Words":
+def _words(status: int, detail: str) -> _Words:
     if status != web.HTTPNotFound.status_code:
         return replace(_FAILED, note=detail)
     return _NOTHING if detail == _NOTHING.title.lower() else replace(_NOTHING, note=detail)
 
 
 def _page(
-    request: web.BaseRequest, words: "_Words", status: int, headers: Mapping[str, str], look: Look
+    request: web.BaseRequest, words: _Words, status: int, headers: Mapping[str, str], look: Look
 ) -> web.Response:
     html = (
         look.environment(choose(request, look.languages).language)
         .get_template("queue/trouble.html")
         .render(title=words.title, detail=words.detail, note=words.note, status=status)
     )
-    policy = {
-        "Content-Security-Policy": content_security_policy(look.style),
-        hdrs.CACHE_CONTROL: "no-store",
-    }
-    return web.Response(text=html, status=status, headers={**SECURE_HEADERS, **policy, **headers})
+    return web.Response(text=html, status=status, headers={**plain_headers(look), **headers})

@@ -53,7 +53,7 @@ function countdown(left) {
 }
 
 /** The face for what is known: the shopper's own standing goes before the room's phase at the door and in the shop. */
-export function faceOf({ state, ticket, place, door, entry, hurdle, visit, away, later }) {
+function faceOf({ state, ticket, place, door, entry, hurdle, visit, away, later }) {
   if (!state) return away ? "away" : "loading";
   if (entry) return "entering";
   if (visit) return "visit";

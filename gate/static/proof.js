@@ -8,7 +8,7 @@ import { checkSeals, checkStory, explain, readLog } from "./record.js";
 const RECEIPT = ["entropy", "number", "ticket", "leaf", "room", "commit_sha256"];
 
 /** A receipt as `waitroom verify --receipt` takes it; null if this browser made no entropy for the place. */
-export function receiptFile(receipt, room) {
+function receiptFile(receipt, room) {
   if (!receipt.entropy || receipt.number === undefined) return null;
   const whole = { ...receipt, room, leaf: receipt.leaf ?? leaf(receipt.ticket, receipt.entropy) };
   return Object.fromEntries(RECEIPT.filter((name) => whole[name] !== undefined && whole[name] !== null).map((name) => [name, whole[name]]));

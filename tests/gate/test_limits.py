@@ -13,7 +13,7 @@ from waitroom.errors import TooManyJoins
 HERE = network_of(ip_address("192.0.2.1"))
 
 
-def took(limiter: Limiter, now: int, network: limits.Network = HERE) -> bool:
+def took(limiter: Limiter, now: int, network: limits.NetworkKey = HERE) -> bool:
     """Whether one more was let through."""
     try:
         limiter.take(network, now)

@@ -10,8 +10,8 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Browser, expect
 
 from gate.look import our_look
-from gate.page import render_page
-from gate.plain import Offer, Scene, plain_headers, render_plain
+from gate.page import plain_headers, render_page
+from gate.plain import Offer, Scene, render_plain
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.room import Line, Pace, Room, Schedule
 

@@ -1,4 +1,4 @@
-"""``waitroom verify``: a real sale holds, from its address and from a folder; one changed byte anywhere does not."""
+"""I12, by ``waitroom verify``: a real sale holds, from its address and a folder; one changed byte anywhere does not."""
 
 import asyncio
 import json
