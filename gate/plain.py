@@ -218,7 +218,8 @@ def _wait(face: str, scene: Scene) -> str:
     low, high = scene.wait
     name, size = ("minute", 60) if high < 7200 else ("hour", 3600)
     first, last = max(1, math.floor(low / size)), math.ceil(high / size)
-    return (f"{first}–" if first < last else "") + _unit(last, name, scene)  # noqa: RUF001 - a range
+    kept = f"{first}\u2060–\u2060" if first < last else ""  # noqa: RUF001 - a range, on one line
+    return kept + _unit(last, name, scene)
 
 
 def _hope(face: str, scene: Scene) -> str:

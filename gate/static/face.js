@@ -43,7 +43,7 @@ function hope(chance) {
   return chance < 0.05 ? T.chance_slim : chance < 0.95 ? fill(T.chance, { chance: tenth }) : T.chance_good;
 }
 
-/** Time left as 12, 04:12, 1:04:12, or whole days. */
+/** Time left as 00:12, 04:12, 1:04:12, or whole days. */
 function countdown(left) {
   const s = Math.max(0, Math.ceil(left / 1000));
   if (s >= 172_800) return unit("day").format(Math.floor(s / 86_400));

@@ -163,7 +163,7 @@ async def test_letting_others_by_by_a_form(front_with: OpenFront) -> None:
     back = await submit(shopper, "ticket", do="defer", next="/sale")
     assert back == f"{PLAIN}&hurdle=later&next=%2Fsale"
     page = await shopper.browse(back)
-    assert heading(page) == "You let others by"
+    assert heading(page) == "You are letting others go first"
     assert refresh(page) == (60, f"{PLAIN}&next=%2Fsale")
     await front.later(250)
     assert front.room.waiting.line.at_door == 0
