@@ -41,9 +41,25 @@ class Problem:
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The visit that a pass stands for: what its page says of the time, in epoch milliseconds.
+
+    Attributes:
+        room: path of the waiting room.
+        next: path of the shop to come back to.
+    """
+
+    room: str
+    next: str
+    now: int
+    ends_at: int
+
+
 ACCOUNT = web.RequestKey("account", Account)
 NEW_SESSION = web.RequestKey("new_session", str)
 PROBLEM = web.RequestKey("problem", Problem)
+VISIT = web.RequestKey("visit", Visit)
 
 
 def wants_json(request: web.Request) -> bool:

@@ -10,7 +10,17 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from shop_backend.accounts import SESSION_MS, Account
-from shop_backend.context import ACCOUNT, ACCOUNTS, CLOCK, NEW_SESSION, SETTINGS, TOKENS, wants_json
+from shop_backend.context import (
+    ACCOUNT,
+    ACCOUNTS,
+    CLOCK,
+    NEW_SESSION,
+    SETTINGS,
+    TOKENS,
+    VISIT,
+    Visit,
+    wants_json,
+)
 from shop_backend.errors import Forged, PassNeeded, SignInNeeded
 from shop_backend.fields import FORM, Fields, read_fields
 from shop_backend.limits import client_of
@@ -112,7 +122,7 @@ async def posted(request: web.Request) -> Fields:
 
 
 async def require_pass(request: web.Request) -> None:
-    """Let nobody into the sale who has not been let in by the waiting room.
+    """Let nobody into the sale who has not been let in by the waiting room; its pages tell who is in for how long.
 
     Raises:
         PassNeeded: without a pass of this room that is good now, and of nobody else than who is signed in.
@@ -121,14 +131,15 @@ async def require_pass(request: web.Request) -> None:
     settings = request.app[SETTINGS]
     if not settings.pass_required:
         return
-    holders = {granted.identity for granted in _good_passes(request)}
-    if holders:
-        account = None if "" in holders else await account_of(request)
-        if not account or account.id in holders:
-            return
     waiting = f"/waitroom/{settings.room}"
+    wanted = request.path_qs if request.method == "GET" else "/sale"
+    passes = list(_good_passes(request))
+    account = await account_of(request) if all(each.identity for each in passes) else None
+    ends = [each.expires_at for each in passes if not account or each.identity == account.id]
+    if ends:
+        request[VISIT] = Visit(waiting, wanted, request.app[CLOCK].now_ms(), max(ends))
+        return
     if not wants_json(request):
-        wanted = request.path_qs if request.method == "GET" else "/sale"
         raise web.HTTPSeeOther(f"{waiting}?next={quote(wanted, safe='/')}")
     raise PassNeeded(_("Get a pass in the waiting room first."), waiting_room=waiting)
 

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shop_backend.catalogue import LIMIT
-from shop_backend.context import ACCOUNT, PROBLEM
+from shop_backend.context import ACCOUNT, PROBLEM, VISIT
 from shop_backend.guard import form_token, is_https, keep_form_cookie
 from shop_backend.markets import MARKETS
 from shop_backend.readers import NAMES, keep_choices, reader_of
@@ -59,6 +59,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: ob
         account=request.get(ACCOUNT),
         form_token=form_token(request),
         problem=request.get(PROBLEM),
+        visit=request.get(VISIT),
         **values,
     )
     response = web.Response(text=text, status=status, content_type="text/html")

@@ -1,4 +1,6 @@
 // Keeps the stock and the time left up to date. Every page works without this.
+import { endVisit } from "./visit.js";
+
 const POLL_MS = 3000;
 const RELOAD_MS = 5000;
 
@@ -20,8 +22,11 @@ function showChoice(select, free) {
 async function pollStock(form) {
   try {
     const answer = await fetch(form.dataset.stock, { headers: { Accept: "application/json" } });
-    if (!answer.ok) return;
-    const { products } = await answer.json();
+    const { products = [], waiting_room } = await answer.json();
+    if (waiting_room) {
+      clearInterval(polling);
+      endVisit();
+    }
     for (const product of products) {
       showStock(form.querySelector(`[data-product="${product.id}"]`), product);
     }
@@ -40,7 +45,7 @@ function countDown(end, left) {
 }
 
 const form = document.querySelector("[data-stock]");
-if (form) setInterval(() => document.hidden || pollStock(form), POLL_MS);
+const polling = form && setInterval(() => document.hidden || pollStock(form), POLL_MS);
 
 const left = document.querySelector("[data-until]");
 if (left) countDown(performance.now() + Number(left.dataset.until) - Number(left.dataset.now), left);

@@ -10,9 +10,10 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
 
-from tests.shop_backend.conftest import ADDRESSES, DECLINED_CARD, HTML, Client, Shop
+from tests.shop_backend.conftest import ADDRESSES, DECLINED_CARD, HTML, ROOM, Client, Shop
+from waitroom.tickets import pass_cookie
 
 TERMS = [
     "Mi Headphones",
@@ -254,4 +255,103 @@ async def test_on_the_narrowest_screen_the_numbers_of_an_order_stand_apart(
     await page.goto(f"{shop.base}/orders/{order}")
     assert min(await page.locator("tr").evaluate_all(GAPS)) >= 10
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    await context.close()
+
+
+async def sign_browser_in(buyer: Client, browser: Browser, base: str) -> BrowserContext:
+    """A browser with a buyer's cookies."""
+    context = await browser.new_context(viewport={"width": 390, "height": 800})
+    cookies = [{"name": name, "value": value, "url": base} for name, value in buyer.cookies.items()]
+    await context.add_cookies(cookies)  # type: ignore[arg-type]
+    return context
+
+
+@pytest.mark.parametrize("path", ["/sale", "/sale/basket?items.mi-band=1"])
+async def test_a_page_of_the_visit_tells_the_time_left_and_offers_more(shop: Shop, path: str) -> None:
+    """As the pass has it, in a plain form that comes back to the same page."""
+    buyer = await shop.buyer()
+    buyer.cookies[pass_cookie(ROOM)] = shop.sign_pass(expires_in=240_000)
+    page = (await buyer.get(path, headers=HTML)).text
+    assert "4 minutes</strong>" in page
+    assert f'<form action="/waitroom/{ROOM}/pass/extend" method="post">' in page
+    assert f'<input type="hidden" name="next" value="{path}">' in page
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_without_a_gate_nothing_is_said_of_a_visit(open_shop: str, shop: Shop) -> None:
+    """A pass that lies about from before changes nothing."""
+    for path in ("/sale", "/sale/basket?items.mi-band=1"):
+        async with shop.session.get(open_shop + path, headers=HTML, cookies=shop.pass_cookies()) as answer:
+            page = await answer.text()
+            assert (answer.status, "/waitroom/" in page, "data-visit" in page) == (200, False, False)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_visit_is_made_longer_without_losing_the_choice(
+    shop: Shop, browser: Browser, album: Path
+) -> None:
+    """The time left grows, what was chosen stays, and the button goes when there is no more to be had."""
+    buyer = await shop.buyer()
+    buyer.cookies[pass_cookie(ROOM)] = shop.sign_pass(expires_in=90_000)
+    context = await sign_browser_in(buyer, browser, shop.base)
+    page, now = await context.new_page(), shop.clock.now_ms()
+
+    async def answer(route: Route) -> None:
+        longer = route.request.method == "POST"
+        visit = {
+            "expires_at": now + (210_000 if longer else 90_000),
+            "more_time": {"left": 0 if longer else 1},
+        }
+        await route.fulfill(json=visit)
+
+    await context.route(f"**/waitroom/{ROOM}/pass**", answer)
+    await page.goto(f"{shop.base}/sale")
+    await expect(page.get_by_role("timer")).to_contain_text(re.compile("^1:"))
+    await expect(page.locator("[data-said]")).to_have_text("Your visit ends in less than two minutes.")
+    await page.locator("#mi-band").select_option("2")
+    await page.screenshot(path=album / "visit.png")
+    assert (await Axe().run(page)).response["violations"] == []
+    await page.get_by_role("button", name="More time").click()
+    await expect(page.get_by_role("timer")).to_contain_text(re.compile("^3:"))
+    await expect(page.locator("#mi-band")).to_have_value("2")
+    await expect(page.get_by_role("button", name="More time")).to_be_hidden()
+    await context.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_end_of_a_visit_is_told_and_ends_the_questions(
+    shop: Shop, browser: Browser, album: Path
+) -> None:
+    """When the stock is refused for want of a pass, the page shows the way to the waiting room and asks no more."""
+    context = await sign_browser_in(await shop.buyer(), browser, shop.base)
+    page = await context.new_page()
+    await page.clock.install()
+    await page.goto(f"{shop.base}/sale")
+    await expect(page.get_by_role("timer")).to_be_visible()
+    await context.clear_cookies(name=pass_cookie(ROOM))
+    await page.clock.run_for(3000)
+    await expect(page.get_by_role("alert")).to_contain_text("Your visit has ended")
+    way = page.get_by_role("link", name="To the waiting room")
+    assert await way.get_attribute("href") == f"/waitroom/{ROOM}?next=/sale"
+    await page.screenshot(path=album / "visit-over.png")
+    assert (await Axe().run(page)).response["violations"] == []
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.clock.run_for(30_000)
+    assert asked == []
+    await context.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_basket_whose_time_runs_out_says_so(shop: Shop, browser: Browser) -> None:
+    """By itself, at the time that the pass named."""
+    buyer = await shop.buyer()
+    buyer.cookies[pass_cookie(ROOM)] = shop.sign_pass(expires_in=60_000)
+    context = await sign_browser_in(buyer, browser, shop.base)
+    page = await context.new_page()
+    await page.clock.install()
+    await page.goto(f"{shop.base}/sale/basket?items.mi-band=1")
+    await expect(page.get_by_role("timer")).to_be_visible()
+    await page.clock.fast_forward(61_000)
+    await expect(page.get_by_role("alert")).to_contain_text("Your visit has ended")
     await context.close()
