@@ -104,4 +104,4 @@ async def _count_units(request: web.Request) -> tuple[int, int]:
     return sum(product.free for product in stock), sum(product.held for product in stock)
 
 
-FORMS = {place: sale}
+FORMS = {basket: sale, place: sale}

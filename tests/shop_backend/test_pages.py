@@ -121,6 +121,15 @@ async def test_the_metrics_count_results_and_units(shop: Shop) -> None:
     assert order not in page
 
 
+@pytest.mark.parametrize("query", ["", "?items.mi-band=0&items.mi-headphones=0"])
+async def test_a_basket_of_nothing_is_the_choice_again(shop: Shop, query: str) -> None:
+    """With a word on what is missing, and everything to choose from."""
+    answer = await (await shop.buyer()).get(f"/sale/basket{query}", headers=HTML)
+    assert answer.status == 400
+    assert '<p class="notice bad" role="alert">Choose at least one product.</p>' in answer.text
+    assert choice(answer.text, "mi-band") == (True, ["0", "1", "2"], [])
+
+
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
     """Where pictures are kept: ``SHOP_ALBUM``, to look at them, else nowhere for long."""
