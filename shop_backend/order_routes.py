@@ -19,7 +19,7 @@ from shop_backend.errors import BadInput, ShopError
 from shop_backend.markets import MARKETS, Market, read_address
 from shop_backend.orders import Order
 from shop_backend.pages import page, redirect
-from shop_backend.payments import REFUSALS, return_path
+from shop_backend.payments import REFUSALS, TRIES, return_path
 from shop_backend.problems import slug
 from shop_backend.readers import reader_of
 from shop_backend.sandbox import SIGNATURE
@@ -55,7 +55,7 @@ async def order_page(request: web.Request) -> web.StreamResponse:
     if order.state == "held" and (asked or not order.market):
         given = request.get(SENT) or (asdict(order.address) if order.address else {})
         return page(request, "address.html", given=given, **facts)
-    return page(request, "order.html", key=fields.new_key(), refusals=REFUSALS, **facts)
+    return page(request, "order.html", key=fields.new_key(), refusals=REFUSALS, tries=TRIES, **facts)
 
 
 @routes.post(f"{ORDER}/address")
