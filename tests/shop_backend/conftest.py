@@ -20,7 +20,7 @@ from shop_backend.app import build_app
 from shop_backend.context import ACCOUNTS, DATABASE, ORDERS, PAYMENTS
 from shop_backend.database import Database
 from shop_backend.guard import SESSION_COOKIE
-from shop_backend.orders import Order, Orders, read_orders
+from shop_backend.orders import Order, Orders
 from shop_backend.payments import Payments
 from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings, normalise_url
@@ -192,8 +192,7 @@ async def due(shop: Shop) -> int:
 
 async def read_all(shop: Shop) -> list[Order]:
     """Everybody's orders, newest first."""
-    async with shop.app[DATABASE].read() as connection:
-        return await read_orders(connection, tables.orders.c.id != "")
+    return await shop.app[ORDERS].of_all()
 
 
 async def forget_orders(shop: Shop) -> None:
