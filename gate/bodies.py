@@ -22,13 +22,29 @@ def is_form(request: web.Request) -> bool:
     return request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}
 
 
+def refuse_foreign(request: web.Request) -> None:
+    """Refuse what a page of another site, or of a neighbour under the same domain, has a browser send.
+
+    A form of theirs carries no cookie of ours, but our answer's cookies would replace the shopper's own.
+
+    Raises:
+        HTTPForbidden: it is such a request.
+    """
+    if request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+        raise web.HTTPForbidden(
+            text="this request comes from a page of another site; open the waiting page and go on there"
+        )
+
+
 async def read_json(request: web.Request) -> dict[str, Any]:
     """The JSON object in a body; an empty body is an empty object.
 
     Raises:
+        HTTPForbidden: a page of another site sent it.
         BadRequest: it is anything else.
         BodyBroken, BodyStalled: it did not come whole, or not in time.
     """
+    refuse_foreign(request)
     body = await _read(request)
     if not body:
         return {}
@@ -47,14 +63,11 @@ async def read_form(request: web.Request) -> dict[str, str]:
     """The fields of a plain form of our own pages.
 
     Raises:
-        HTTPForbidden: a page of another site sent it; the answer's cookies would replace the shopper's.
+        HTTPForbidden: a page of another site sent it.
         BadRequest: it is in another format.
         BodyBroken, BodyStalled: it did not come whole, or not in time.
     """
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        raise web.HTTPForbidden(
-            text="this form comes from another site; open the waiting page and use the one there"
-        )
+    refuse_foreign(request)
     if request.content_type == "multipart/form-data":
         raise BadRequest("the form must be sent as application/x-www-form-urlencoded")
     try:

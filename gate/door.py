@@ -17,6 +17,7 @@ from gate import problems, shopper
 from gate.gate import Gate, LiveRoom, no_store
 from gate.paths import normalise, protects
 from gate.proxy import ProxyError, Upstream
+from gate.turns import Turns
 from gate.watch import Watch
 from waitroom.errors import IdentityNeeded, Refused, StoreAway
 from waitroom.tickets import Pass, pass_cookie, ticket_cookie
@@ -43,6 +44,7 @@ class Door:
         self._visitors_way = visitors_way
         self._open_way = open_way
         self._guards = {prefix: room for room in gate.rooms.values() for prefix in room.waiting.room.protect}
+        self._turns = Turns()
         self._watches = {name: Watch(gate, room) for name, room in gate.rooms.items()}
         self._only_room = next(iter(gate.rooms)) if len(gate.rooms) == 1 else ""
 
@@ -95,9 +97,14 @@ class Door:
             if room and granted:
                 set_cookies.extend(await self._hear(request, words, room, granted))
 
-        visits = any(self._find_visit(request, room) for room in self._gate.rooms.values())
-        way = self._visitors_way if visits else self._open_way
-        return await way.forward(request, target, on_answer=listen, set_cookies=set_cookies)
+        visits = (self._find_visit(request, room) for room in self._gate.rooms.values())
+        visit = next(filter(None, visits), None)
+        if visit is None:
+            return await self._open_way.forward(request, target)
+        async with self._turns.take((visit.room, visit.place)):
+            return await self._visitors_way.forward(
+                request, target, on_answer=listen, set_cookies=set_cookies
+            )
 
     async def _guarded(self, request: web.Request, target: str, room: LiveRoom) -> web.StreamResponse:
         granted = self._find_visit(request, room)
@@ -161,15 +168,16 @@ class Door:
             set_cookies.extend(await self._hear(request, words, room, granted))
 
         try:
-            with self._watches[room.name].ask(granted.place, patient=sending) as question:
-                return await self._visitors_way.forward(
-                    request,
-                    target,
-                    cookie=cookie,
-                    on_begin=question.answered,
-                    on_answer=listen,
-                    set_cookies=set_cookies,
-                )
+            async with self._turns.take((room.name, granted.place)):
+                with self._watches[room.name].ask(granted.place, patient=sending) as question:
+                    return await self._visitors_way.forward(
+                        request,
+                        target,
+                        cookie=cookie,
+                        on_begin=question.answered,
+                        on_answer=listen,
+                        set_cookies=set_cookies,
+                    )
         except ProxyError as error:
             # The shop's trouble must not cost a ticket or a pass that this request has just earned.
             response = problems.answer(request, error, self._gate.look)

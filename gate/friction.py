@@ -10,9 +10,8 @@ from aiohttp import web
 
 from gate.bodies import ENTROPY_BYTES
 from gate.cookies import read_cookie
-from gate.forwarded import Network as TrustedNetwork
-from gate.forwarded import client_address
-from gate.limits import Limiter, Network, network_of
+from gate.forwarded import Network, client_address
+from gate.limits import Limiter, NetworkKey, network_of
 from gate.work import GOOD_FOR_MS, Work
 from waitroom import pace
 from waitroom.clock import Clock
@@ -41,7 +40,7 @@ class Friction:
         *,
         tokens: Tokens,
         clock: Clock,
-        trusted: Sequence[TrustedNetwork],
+        trusted: Sequence[Network],
         refused: Callable[[str], None],
     ) -> None:
         self._room = room
@@ -117,7 +116,7 @@ class Friction:
 
     # ---- Within
 
-    def _network(self, request: web.Request) -> Network:
+    def _network(self, request: web.Request) -> NetworkKey:
         return network_of(client_address(request, self._trusted))
 
     @contextmanager

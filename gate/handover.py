@@ -1,5 +1,6 @@
 """A place on its way from one device to another: the link that hands it over, once, and the picture of it."""
 
+import re
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -15,6 +16,10 @@ from waitroom.tickets import Ticket
 
 GOOD_FOR_MS = 10 * 60_000
 
+_HOST = re.compile(
+    r"[A-Za-z0-9._\-\[\]:]{1,262}"
+)  # the longest name with a port; more would fit into no picture
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -29,11 +34,11 @@ def make_link(gate: Gate, request: web.Request, ticket: Ticket) -> Link:
     """A link for a ticket, at the address that the shopper uses.
 
     Raises:
-        BadRequest: the request does not say which.
+        BadRequest: the request does not say which, or names no host at all.
     """
     trusted = gate.settings.trusted_proxies
     asked = host(request, trusted)
-    if not asked:
+    if not _HOST.fullmatch(asked):
         raise BadRequest("the request must name the host it is for")
     expires_at = gate.clock.now_ms() + GOOD_FOR_MS
     token = gate.tokens.sign_move(ticket, expires_at)

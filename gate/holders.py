@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from gate import shopper
-from gate.bodies import entropy_in, is_form, read_form, read_json
+from gate.bodies import entropy_in, is_form, read_form, read_json, refuse_foreign
 from gate.gate import Gate, Handler, LiveRoom, no_store
 from gate.handover import make_link, picture, take_over
 from gate.problems import BadRequest
@@ -33,7 +33,11 @@ class HoldersApi:
         self._gate = gate
         self._room = room
         self._describe_ticket = describe
-        self.addresses: dict[str, tuple[str, dict[str, Handler]]] = {
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, dict[str, Handler]]]:
+        """The addresses below the room's own, by the name of their route."""
+        return {
             "defer": ("/ticket/defer", {"POST": self.defer}),
             "move": ("/ticket/move", {"POST": self.move}),
             "claim": ("/ticket/claim", {"POST": self.claim}),
@@ -44,6 +48,7 @@ class HoldersApi:
 
     async def defer(self, request: web.Request) -> web.Response:
         """Not now: let others by."""
+        refuse_foreign(request)
         ticket = shopper.own_ticket(self._gate, request, self._room.waiting.room)
         await self._room.waiting.defer(ticket)
         return web.Response(status=204, headers=no_store())
@@ -87,6 +92,7 @@ class HoldersApi:
         """More time in the shop; a form is answered with the way back, longer or not."""
         if is_form(request):
             return await self._extend_by_form(request)
+        refuse_foreign(request)
         longer = await self._room.waiting.extend(self._pass(request))
         token, set_cookie = shopper.give_pass(self._gate, request, longer)
         document = self._describe_visit(longer) | {"token": token}

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the HTTP side: requests by route, method and status, and how long they took."""
+"""Prometheus metrics of the HTTP side: requests, the shop's answers, and joins that were refused."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -14,7 +14,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class HttpMetrics(Collector):
-    """Counts each answered request in plain numbers, and makes metrics of them when they are asked for.
+    """Counts in plain numbers, and makes metrics of them when they are asked for.
 
     All counting happens on one event loop, so it needs none of the locks of the library's own counters, which
     took a tenth of the time of a poll. Routes are names of ours and few; paths never become labels.

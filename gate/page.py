@@ -19,7 +19,7 @@ from waitroom.room import Room
 MOST_BYTES: Final = 13_700
 """Of the compressed page; with its headers it fits into 14 KB, what a server may send before it hears back."""
 
-SECURE_HEADERS: Final = {
+_SECURE_HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -62,7 +62,7 @@ def render_page(
         )
     )
     headers = {
-        **SECURE_HEADERS,
+        **_SECURE_HEADERS,
         "Content-Security-Policy": content_security_policy(look.style, script, worker=friction.work > 0),
         "Content-Language": language,
         "Cache-Control": "public, max-age=60",
@@ -80,7 +80,7 @@ def render_page(
 def render_more(language: str = "en", look: Look | None = None) -> Page:
     """What the page fetches when a shopper opens a part of it: one module, with texts and style sheet in it."""
     headers = {
-        **SECURE_HEADERS,
+        **_SECURE_HEADERS,
         "Content-Type": "text/javascript; charset=utf-8",
         "Cache-Control": "public, max-age=31536000, immutable",  # its address holds its hash
         "Vary": "Accept-Encoding",
@@ -107,6 +107,15 @@ def _pack(body: bytes) -> bytes:
 
 def _short_hash(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:20]
+
+
+def plain_headers(look: Look) -> dict[str, str]:
+    """The headers of a page without scripts; it is made for whoever asks, so nobody keeps it."""
+    return {
+        **_SECURE_HEADERS,
+        "Content-Security-Policy": content_security_policy(look.style),
+        "Cache-Control": "no-store",
+    }
 
 
 def content_security_policy(style: str, script: str = "", *, worker: bool = False) -> str:

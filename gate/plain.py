@@ -19,16 +19,18 @@ from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 
 from gate.look import Look, our_look
-from gate.page import SECURE_HEADERS, content_security_policy
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.friction import FrictionSettings
 from waitroom.languages import ENGLISH, Reader
 from waitroom.room import Line, Phase, Room, phase
 
-Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "expired", "unable", "crowded"]
+Unclaimed = Literal["link-used", "in-shop", "place-spent", "other-account", "expired"]
+"""Why a link hands no place over: another device was first, the place is in the shop or has been, it belongs to another
+account, or the link is too old or broken."""
+
+Hurdle = Literal["signin", "spent", "once", "left", "later", "moved", "unable", "crowded"] | Unclaimed
 """What keeps a shopper from waiting: not signed in, the visit over, no second visit, having left or put it off, the
-place on another device, a link that no longer hands one over, a browser that cannot do the work asked for, or many
-others in the same network."""
+place on another device, a browser that cannot do the work asked for, many others in the same network; or a link."""
 
 _LINE = frozenset({"waiting", "unknown", "held", "paused", "trouble"})
 _SAFE = _LINE | {"presale", "drawing", "placed", "behind"}
@@ -59,7 +61,7 @@ class Scene:
         chance: how likely it is, from 0 to 1, that a unit is left at this shopper's turn; None: not known.
         answer: what a knock was just answered with.
         offer: the link that hands this shopper's place to another device, where they have asked for one.
-        handed: the token of such a link, where they come by one.
+        handed: the token of such a link, where they come by one. instead: taking its place costs them their own.
         location: where a shopper who is let in goes.
         joins_at: when this shopper joins, who waits instead of the work that the room asks for (epoch ms).
         base: the room's address, if it is not the usual one.
@@ -75,6 +77,7 @@ class Scene:
     answer: AtDoor | Entered | None = None
     offer: Offer | None = None
     handed: str = ""
+    instead: bool = False
     location: str = "/"
     hurdle: Hurdle | None = None
     store_away: bool = False
@@ -99,15 +102,6 @@ class Scene:
         knock = {"knock": "1"} if isinstance(self.answer, AtDoor) else {}
         move = {"move": self.handed} if self.handed else {}
         return f"{self.start}?{urlencode({'plain': '1', **knock, **move, 'next': self.next_path})}"
-
-
-def plain_headers(look: Look) -> dict[str, str]:
-    """The headers of every plain page; it is one shopper's, so nobody keeps it."""
-    return {
-        **SECURE_HEADERS,
-        "Content-Security-Policy": content_security_policy(look.style),
-        "Cache-Control": "no-store",
-    }
 
 
 def render_plain(scene: Scene) -> str:
@@ -224,7 +218,8 @@ def _wait(face: str, scene: Scene) -> str:
     low, high = scene.wait
     name, size = ("minute", 60) if high < 7200 else ("hour", 3600)
     first, last = max(1, math.floor(low / size)), math.ceil(high / size)
-    return (f"{first}–" if first < last else "") + _unit(last, name, scene)  # noqa: RUF001 - a range
+    kept = f"{first}\u2060–\u2060" if first < last else ""  # noqa: RUF001 - a range, on one line
+    return kept + _unit(last, name, scene)
 
 
 def _hope(face: str, scene: Scene) -> str:

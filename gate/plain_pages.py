@@ -15,16 +15,20 @@ from gate.friction import Friction
 from gate.gate import Gate, LiveRoom, no_store
 from gate.handover import make_link, picture, take_over
 from gate.languages import choose, keep_choice
+from gate.page import plain_headers
 from gate.paths import safe_next
-from gate.plain import Hurdle, Offer, Scene, plain_headers, render_plain
+from gate.plain import Hurdle, Offer, Scene, Unclaimed, render_plain
 from waitroom.answers import AtDoor, Entered
 from waitroom.errors import (
     IdentityNeeded,
+    InShop,
+    LinkUsed,
     Moved,
     NotCalled,
     NotJoinable,
     NotOpen,
     OneVisitOnly,
+    OtherAccount,
     Refused,
     Spent,
     StoreAway,
@@ -41,7 +45,13 @@ _HURDLES: Mapping[type[Exception], Hurdle] = {
     OneVisitOnly: "once",
     TooManyJoins: "crowded",
 }
-_SAID = {*_HURDLES.values(), "left", "later", "expired"}
+_UNCLAIMED: Mapping[type[Exception], Unclaimed] = {
+    LinkUsed: "link-used",
+    InShop: "in-shop",
+    Spent: "place-spent",
+    OtherAccount: "other-account",
+}
+_SAID = {*_HURDLES.values(), *_UNCLAIMED.values(), "left", "later", "expired"}
 """What a form that leads back to the page may have it say."""
 
 
@@ -62,7 +72,9 @@ class PlainPages:
         wanted = request.query.get("next") or _referred_next(request)
         ticket = shopper.find_ticket(self._gate, request, self._room.name)
         reader = choose(request, self._look.languages)
-        scene = replace(self._scene(ticket, wanted), reader=reader, handed=request.query.get("move", ""))
+        handed = request.query.get("move", "")
+        instead = ticket is not None and f".{ticket.id.hex()}." not in handed
+        scene = replace(self._scene(ticket, wanted), reader=reader, handed=handed, instead=instead)
         stamp = self._find_stamp(request)
         if stamp is not None and stamp.joins_at <= scene.now_ms:
             try:
@@ -188,8 +200,8 @@ class PlainPages:
             return self._back(form, hurdle="signin", move=token)
         except StoreAway:
             return self._back(form, move=token)
-        except (Refused, TokenInvalid):
-            return self._back(form, hurdle="expired")
+        except (Refused, TokenInvalid) as error:
+            return self._back(form, hurdle=_UNCLAIMED.get(type(error), "expired"))
         _, set_cookie = shopper.give_ticket(self._gate, request, ticket)
         return self._back(form, set_cookie=set_cookie)
 

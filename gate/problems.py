@@ -10,9 +10,10 @@ from aiohttp import hdrs, web
 
 from gate.languages import choose
 from gate.look import Look, our_look
-from gate.page import SECURE_HEADERS, content_security_policy
+from gate.page import plain_headers
 from gate.paths import BadTarget
 from gate.proxy import BodyBroken, BodyStalled, ProxyError, UpgradeRefused, UpstreamRefused, UpstreamTimeout
+from gate.turns import TooManyAtOnce
 from waitroom import errors
 
 JSON = "application/problem+json"
@@ -81,6 +82,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotCalled: Problem(425, "not-called", "Not called yet", ("ahead",), _SOON),
     errors.StoreAway: Problem(503, "store-away", "The waiting room is out of reach for a moment", (), _SOON),
     NoPass: Problem(429, "waiting-room", "Wait in the waiting room first", ("waiting_room",), _SOON),
+    TooManyAtOnce: Problem(429, "too-many-at-once", "Too many requests at once", (), _LATER),
     UpgradeRefused: Problem(501, "no-upgrade", _("The gate speaks HTTP alone")),
     UpstreamTimeout: Problem(504, "shop-timeout", _("The shop takes too long"), (), _LATER),
     UpstreamRefused: Problem(502, "shop-unreachable", _("The shop cannot be reached"), (), _LATER),
@@ -161,22 +163,18 @@ def _describe(error: Exception) -> tuple[Problem, str, Mapping[str, str]]:
     return _FAULT, "The fault is noted; nothing of yours is lost. Please try again.", {}
 
 
-def _words(status: int, detail: str) -> "_Words":
+def _words(status: int, detail: str) -> _Words:
     if status != web.HTTPNotFound.status_code:
         return replace(_FAILED, note=detail)
     return _NOTHING if detail == _NOTHING.title.lower() else replace(_NOTHING, note=detail)
 
 
 def _page(
-    request: web.BaseRequest, words: "_Words", status: int, headers: Mapping[str, str], look: Look
+    request: web.BaseRequest, words: _Words, status: int, headers: Mapping[str, str], look: Look
 ) -> web.Response:
     html = (
         look.environment(choose(request, look.languages).language)
         .get_template("queue/trouble.html")
         .render(title=words.title, detail=words.detail, note=words.note, status=status)
     )
-    policy = {
-        "Content-Security-Policy": content_security_policy(look.style),
-        hdrs.CACHE_CONTROL: "no-store",
-    }
-    return web.Response(text=html, status=status, headers={**SECURE_HEADERS, **policy, **headers})
+    return web.Response(text=html, status=status, headers={**plain_headers(look), **headers})

@@ -7,7 +7,7 @@ redirect is followed, no cookie kept, nothing unpacked. If something fails befor
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -38,39 +38,27 @@ _SAY_NOTHING_OF_OURS = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE, hd
 
 
 class ProxyError(Exception):
-    """The request was not answered by the shop; `status` is what the shopper should be told."""
-
-    status: ClassVar[int]
+    """The request was not answered by the shop."""
 
 
 class UpstreamTimeout(ProxyError):
     """The shop took too long to accept the connection, to read the request or to begin its answer."""
 
-    status = 504
-
 
 class UpstreamRefused(ProxyError):
     """The shop refused or cut the connection, or its answer made no sense."""
-
-    status = 502
 
 
 class UpgradeRefused(ProxyError):
     """The request asks for another protocol, such as WebSocket; the gate speaks HTTP alone."""
 
-    status = 501
-
 
 class BodyStalled(ProxyError):
     """The shopper stopped sending in the middle of the request."""
 
-    status = 408
-
 
 class BodyBroken(ProxyError):
     """The request's body is malformed, or its end is missing."""
-
-    status = 400
 
 
 class Upstream:

@@ -28,6 +28,7 @@ _MORE: Final = (
     "element.js",
     "proof.js",
     "move.js",
+    "claim.js",
     "alarm.js",
     "work.js",
     "more.js",

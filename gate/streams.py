@@ -1,21 +1,21 @@
 """A stream of the store, such as the public record or the audit, a page at a time."""
 
 import re
-from typing import TypeAlias
 
 from aiohttp import web
 
 from gate.problems import BadRequest
 from waitroom.store import Store
 
-Page: TypeAlias = tuple[list[dict[str, str]], str | None]
-"""The entries of a page, each with its ``id``, oldest first; and after which of them the following page begins."""
-
 _ENTRY_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")  # both halves have 64 bits in the store
 
 
-async def read_page(store: Store, key: str, request: web.Request, most: int) -> Page:
-    """The ``most`` entries that follow the one a request names as ``after``; no following page after the last.
+async def read_page(
+    store: Store, key: str, request: web.Request, most: int
+) -> tuple[list[dict[str, str]], str | None]:
+    """The ``most`` entries that follow the one a request names as ``after``, each with its ``id``, oldest first.
+
+    Then the id after which the following page begins; None where there is no more.
 
     Raises:
         BadRequest: it names none. StoreAway: the store does not answer.

@@ -10,6 +10,9 @@ from gate.gate import Gate, LiveRoom
 from gate.proxy import UpstreamRefused, UpstreamTimeout
 from waitroom.trouble import Voices
 
+_FAILURES = frozenset({500, 502, 503, 504})
+"""Not 501 or 505: an odd request brings those about, and a few visitors could stop the sale with them."""
+
 _log = structlog.get_logger()
 
 
@@ -69,7 +72,7 @@ class Question:
 
     def answered(self, status: int) -> None:
         """The shop's answer has begun."""
-        self._settle("failed" if status >= 500 else "fine")
+        self._settle("failed" if status in _FAILURES else "fine")
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Knocked:
-    """A knock was answered with ``result``: entered, door, not_called, spent or the phase that forbids it."""
+    """A knock was answered with ``result``: entered, door, not_called, moved, spent or the phase that forbids it."""
 
     room: str
     result: str

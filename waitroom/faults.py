@@ -70,7 +70,9 @@ def explain(
     setting = variables.get(names[0]) or f"{file}: {'.'.join(names)}"
     if first["type"] == "extra_forbidden":
         close = get_close_matches(names[-1], known, 1, 0.8)
-        return f"{setting} is no setting; " + (f"{close[0]} is one" if close else "the README lists them")
+        return f"{setting} is no setting; " + (
+            f"{close[0]} is one" if close else "the project's waitroom.toml lists them"
+        )
     shown = "(hidden)" if names[0] in hidden else _show(first["input"])
     # A table is not shown: what is wrong in it is named by the text.
     is_named = isinstance(first["input"], dict) or first["loc"][-1] == "[key]"

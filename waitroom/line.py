@@ -243,7 +243,7 @@ class WaitingRoom(Shoppers):
     # ---- The operator's and the shop's verbs
 
     async def hold(self, action: Hold, *, by: str, reason: str = "") -> Phase:
-        """Pause, resume, mark sold out, restock, close or reopen; answers the phase after it.
+        """Do to the door what ``action`` says; answers the phase after it.
 
         Raises:
             Conflict: it is no legal move in this phase.

@@ -38,6 +38,7 @@ DRAND_RELAYS = ("https://api.drand.sh", "https://api2.drand.sh", "https://api3.d
 
 DRAND_SECONDS = 75
 """The least time to draw by beacon: its round comes a minute after the presale, then it must be fetched."""
+
 STORE_HOST = "127.0.0.1"
 """Where the store that comes along listens, wherever the others do."""
 
@@ -59,9 +60,8 @@ _LISTS = {"trusted_proxies", "secrets"}
 _HIDDEN = {"secrets", "redis_url", "database_url"}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Host = Annotated[
-    str, AfterValidator(lambda host: host.strip("[]"))
-]  # an IPv6 address with its brackets or without
+# An IPv6 address with its brackets or without.
+Host = Annotated[str, AfterValidator(lambda host: host.strip("[]"))]
 RoomName = Annotated[
     str, like(r"[a-z0-9][a-z0-9-]{0,62}", "named by up to 63 small letters, digits and hyphens")
 ]

@@ -46,9 +46,9 @@ class Voices:
     def hear(self, now_ms: int, place: int, *, failed: bool) -> None:
         """Take down how the shop answered the visitor with this place."""
         second = now_ms // 1000
+        self._forget(second)
         if not self._seconds or self._seconds[-1][0] < second:
             self._seconds.append((second, {}))
-            self._forget(second)
         voices = self._seconds[-1][1]
         if place in voices or len(voices) < MOST_VOICES:
             voice = voices.setdefault(place, [0, 0])
@@ -91,5 +91,8 @@ class Voices:
         return (failed / all_ for failed, all_ in heard.values())
 
     def _forget(self, second: int) -> None:
+        """Drop what was heard too long ago, or at times to come: then the clock was set back since."""
+        while self._seconds and self._seconds[-1][0] > second + WINDOW_S:
+            self._seconds.pop()
         while self._seconds and self._seconds[0][0] <= second - WINDOW_S:
             self._seconds.popleft()

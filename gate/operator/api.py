@@ -57,7 +57,7 @@ class OperatorApi:
         return self._describe(room)
 
     async def hold(self, request: web.Request, session: Session) -> web.Response:
-        """Pause, resume, mark sold out, restock, close or reopen."""
+        """Do one of the room's ``holds`` to its door."""
         room = self._find(request)
         order = read_hold(await read_json(request))
         await room.waiting.hold(order.action, by=session.by, reason=order.reason)

@@ -13,8 +13,8 @@ from gate.look import Look, our_look
 from gate.operator.console import no_link
 from gate.operator.scenes import NOW, make_scenes
 from gate.operator.session import Sessions
-from gate.page import render_more, render_page
-from gate.plain import Scene, plain_headers, render_plain
+from gate.page import plain_headers, render_more, render_page
+from gate.plain import Scene, render_plain
 from gate.problems import TYPES, wants_page
 from gate.shopper import is_secure
 from gate.work_api import give_worker

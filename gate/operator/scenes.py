@@ -60,7 +60,7 @@ def make_scenes(room: Room, reason: str = "…") -> dict[str, Scene]:
             Schedule(NOW + 2 * _MINUTE, NOW - 60 * _MINUTE, NOW - _MINUTE),
         ),
         "waiting": waiting,
-        "next": _told(replace(waiting, position=_later(_LINE.called))),
+        "next": _told(replace(waiting, position=_drawn(_LINE.called)._replace(ahead=0))),
         "slim": _told(replace(waiting, line=replace(_LINE, units_left=40))),
         "unknown": replace(
             waiting, line=replace(_LINE, called_per_minute=0, entering_per_minute=0.01), wait=None

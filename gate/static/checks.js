@@ -21,7 +21,7 @@ const sorted = (value) => JSON.stringify(Object.fromEntries(Object.entries(value
 const agrees = (name, draw, state) => state.draw[name] === null || draw[name] === state.draw[name];
 
 /** When a round of drand's quicknet comes into being, in epoch ms. */
-export const timeOf = (round) => (GENESIS_S + (round - 1) * PERIOD_S) * 1000;
+const timeOf = (round) => (GENESIS_S + (round - 1) * PERIOD_S) * 1000;
 
 /** One document, and which of its values turned out wrong. */
 function reader(document, value) {

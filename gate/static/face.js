@@ -12,7 +12,7 @@ const plurals = new Intl.PluralRules(language);
 const LINE = ["waiting", "unknown", "held", "paused", "trouble"];
 const SAFE = [...LINE, "presale", "drawing", "placed", "behind"];
 const DOOR = ["called", "later", "door"];
-const OVER = ["sold_out", "closed", "spent", "once", "left", "moved", "expired"];
+const OVER = ["sold_out", "closed", "spent", "once", "left", "moved"];
 
 export const number = (value) => numbers.format(value);
 export const own = (text) => T.own[text] ?? text; // what the operator says, in this language where they have said it
@@ -43,7 +43,7 @@ function hope(chance) {
   return chance < 0.05 ? T.chance_slim : chance < 0.95 ? fill(T.chance, { chance: tenth }) : T.chance_good;
 }
 
-/** Time left as 12, 04:12, 1:04:12, or whole days. */
+/** Time left as 00:12, 04:12, 1:04:12, or whole days. */
 function countdown(left) {
   const s = Math.max(0, Math.ceil(left / 1000));
   if (s >= 172_800) return unit("day").format(Math.floor(s / 86_400));
@@ -53,7 +53,7 @@ function countdown(left) {
 }
 
 /** The face for what is known: the shopper's own standing goes before the room's phase at the door and in the shop. */
-export function faceOf({ state, ticket, place, door, entry, hurdle, visit, away, later }) {
+function faceOf({ state, ticket, place, door, entry, hurdle, visit, away, later }) {
   if (!state) return away ? "away" : "loading";
   if (entry) return "entering";
   if (visit) return "visit";
@@ -126,7 +126,7 @@ export function describe(me, now, room) {
   const at = { scheduled: state?.presale_opens_at ?? state?.opens_at, visit: visit?.expires_at }[face] ?? state?.opens_at;
   const [number, label] = figure(face, me, now);
   const next = ["waiting", "unknown"].includes(face) && !number;
-  const [title, lead] = face === "called" && !me.enters ? T.open_door : T.faces[face];
+  const [title, lead] = face === "claim" ? me.claim.told : face === "called" && !me.enters ? T.open_door : T.faces[face];
   const told = fill(lead, {
     wait: wait ? (soon ? T.soon : fill(T.about, { wait: words(wait) })) : "",
     time: at ? time(at, now) : "",
@@ -139,7 +139,7 @@ export function describe(me, now, room) {
     lead: face === "away" ? (receipt.number === undefined ? T.away_new : T.away) : [told, wait && hope(chanceFor(ahead, state))].filter(Boolean).join(" "),
     facts: state ? facts(face, me, now) : {},
     go: face === "called" || face === "later", defer: face === "called" || face === "door",
-    again: ["spent", "left", "expired"].includes(face), signin: ["signin", "scheduled"].includes(face) && state.sign_in,
+    again: ["spent", "left"].includes(face), yes: face === "claim" && me.claim.yes, no: face === "claim" && me.claim.no, signin: ["signin", "scheduled"].includes(face) && state.sign_in,
     shop: face === "visit" ? receipt.shop : OVER.includes(face) && "/",
     extend: more?.left > 0 && fill(T.more_time, { time: unit("minute").format(Math.round(more.seconds / 60)) }),
     calls: SAFE.includes(face), safe: SAFE.includes(face), move: held, leave: held,

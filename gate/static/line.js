@@ -1,6 +1,6 @@
 // What a browser works out for itself from the public state: its place, who is ahead, the wait, when to look again.
 
-import { shuffle } from "./draw.js";
+import { shuffle } from "./shuffle.js";
 
 const [LONGEST_S, Z, DRIFT, BUNCH_S, MEMORY_MIN] = [86_400, 1.2816, 0.07, 2, 2 / Math.LN2];
 export const JOINABLE = ["presale", "drawing", "open", "paused"];

@@ -1,6 +1,7 @@
 // What the page fetches only when a shopper asks for it; the gate adds `texts` and `style`.
 
 import { mayNotify, notify, ring, wake } from "./alarm.js";
+import { takePlace } from "./claim.js";
 import { showMove } from "./move.js";
 import { showProof } from "./proof.js";
 import { work } from "./work.js";
@@ -25,4 +26,7 @@ function move(host, page) {
   showMove(host, page, texts.move);
 }
 
-export { mayNotify, move, notify, proof, ring, wake, work };
+/** Take over the place that another device hands on. */
+const claim = (ask, handed) => takePlace(ask, handed, texts.claim);
+
+export { claim, mayNotify, move, notify, proof, ring, wake, work };

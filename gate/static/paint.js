@@ -27,7 +27,7 @@ export function paint(view) {
   if (document.title !== view.tab) document.title = view.tab;
   showIcon(view.face);
   write(part("title"), view.title);
-  for (const id of ["lead", "number", "label", "notice", "extend"]) show(id, view[id]);
+  for (const id of ["lead", "number", "label", "notice", "extend", "yes", "no"]) show(id, view[id]);
   for (const id of ["go", "defer", "again", "signin", "shop", "calls", "safe", "proof", "move", "leave"]) part(id).hidden = !view[id];
   pose(part("proof"), view.proof || "");
   if (view.shop) part("shop").href = view.shop;

@@ -8,7 +8,7 @@ import { checkSeals, checkStory, explain, readLog } from "./record.js";
 const RECEIPT = ["entropy", "number", "ticket", "leaf", "room", "commit_sha256"];
 
 /** A receipt as `waitroom verify --receipt` takes it; null if this browser made no entropy for the place. */
-export function receiptFile(receipt, room) {
+function receiptFile(receipt, room) {
   if (!receipt.entropy || receipt.number === undefined) return null;
   const whole = { ...receipt, room, leaf: receipt.leaf ?? leaf(receipt.ticket, receipt.entropy) };
   return Object.fromEntries(RECEIPT.filter((name) => whole[name] !== undefined && whole[name] !== null).map((name) => [name, whole[name]]));
@@ -47,10 +47,11 @@ const blame = (wrong, c) => wrong.map(({ document, names }) => c.say(c.t.wrong, 
 
 function item(step, fills, c) {
   const said = c.t.steps[step.name];
+  const text = c.say(said.text, fills);
   const result = step.verdict === "bad" ? blame(step.wrong, c) : said[step.verdict] ?? c.t.later;
   return element("li", { className: step.verdict, "data-step": step.name },
     element("h2", {}, mark(step.verdict, c.t), said.title),
-    element("p", {}, c.say(said.text, fills)),
+    text.includes("{") ? null : element("p", {}, text), // it tells of what is not there yet
     element("p", { className: "result" }, c.say(result, fills)),
     step.name === "beacon" && fills.round ? element("p", {}, element("a", { href: `https://api.drand.sh/${QUICKNET}/public/${fills.round}`, rel: "noreferrer", target: "_blank" }, c.t.round)) : null,
     values(step, c.t));
@@ -74,7 +75,7 @@ function fillsOf(steps, documents, c) {
     number: String(receipt.number),
     place: place === null ? "" : c.number(place + 1),
     size: draw.size === null ? "" : c.number(draw.size),
-    nodes: c.number(path?.path?.length ?? 0),
+    ...(path && { nodes: c.number(path.path?.length ?? 0) }),
     round: draw.round,
     time: draw.round_at ? c.time(draw.round_at) : "",
   };
@@ -120,7 +121,7 @@ async function readRecord(c, draw, place, progress) { // without `draw` the reco
   const entries = await readLog(c.get, progress);
   const { wrong, seals, sealed } = checkSeals(c.state.room, entries);
   const names = [...wrong, ...(wrong.length ? [] : checkStory(draw, entries)).map((each) => `${each.id} (${each.name})`)];
-  const step = { name: "record", verdict: names.length ? "bad" : "good", values: {}, wrong: names.length ? [{ document: "log", names }] : [] };
+  const step = { name: "record", verdict: names.length ? "bad" : seals ? "good" : "open", values: {}, wrong: names.length ? [{ document: "log", names }] : [] };
   const shown = item(step, { entries: c.number(sealed), seals: c.number(seals) }, c);
   shown.append(story(explain(c.receipt.number, place, entries), c));
   return { step, shown };

@@ -43,7 +43,7 @@ const doWork = async () => (part("slow") ? (await more()).work(base, entropy()) 
 /** Find the ticket this browser holds, or take one. */
 async function join() {
   const { receipt } = memory;
-  if (receipt.move) return claim(receipt);
+  if (receipt.handed) return claim(receipt);
   if (receipt.number !== undefined) {
     const held = await ask("GET", "/ticket");
     if (held.ticket) return hold(held);
@@ -59,12 +59,17 @@ async function join() {
   else if (/one-visit-only$/.test(answer.type)) me.hurdle = "once";
 }
 
-/** Take over the place that another device has handed on. */
-async function claim({ move, claim: mine, ...proof }) {
-  const answer = await ask("POST", "/ticket/claim", { move, entropy: mine });
-  if (answer.ticket) take(answer, proof);
-  else if (/sign-in-needed$/.test(answer.type)) me.hurdle = "signin";
-  else drop("expired");
+/** Take over the place that another device hands on: see claim.js. What is kept of an own place stays until then. */
+async function claim({ handed, ...own }) {
+  const answer = await (await more()).claim(ask, handed);
+  if (answer.ticket) take(answer, answer.ticket === own.ticket ? own : handed.proof);
+  else Object.assign(me, { hurdle: answer.signin ? "signin" : "claim", claim: answer });
+}
+
+/** Go on with a place that is handed on, as changed; or without it. */
+function answerHanded(handed) {
+  keep({ ...memory.receipt, handed });
+  me.hurdle = null;
 }
 
 /** Keep a ticket with what proves it. */
@@ -129,7 +134,7 @@ async function visit() {
 async function round() {
   try {
     await look();
-    if (memory.receipt.shop && !next && !me.hurdle) await visit();
+    if (memory.receipt.shop && !memory.receipt.handed && !next && !me.hurdle) await visit();
     else if (!me.ticket && !me.hurdle && JOINABLE.includes(me.state.phase)) await join();
     else if (me.watch > now() && isMoved(await ask("GET", "/ticket"))) drop("moved");
     if (me.state.phase === "scheduled" && !ahead && untilLine() < headStart) {
@@ -212,6 +217,8 @@ async function act(work) {
 const actions = {
   go: () => { going = true; keep({ ...memory.receipt, later: undefined }); },
   again: () => drop(null),
+  yes: () => answerHanded({ ...memory.receipt.handed, sure: true }),
+  no: () => answerHanded(),
   async defer() {
     const { status } = await ask("POST", "/ticket/defer", {});
     if (status !== 204) return;
@@ -233,6 +240,7 @@ document.addEventListener("visibilitychange", () => {
   run();
 });
 addEventListener("online", run);
+addEventListener("hashchange", () => location.reload()); // a link that hands a place over, opened in this very tab
 addEventListener("pageshow", (event) => { if (event.persisted) { me.entry = null; run(); } });
 
 if (!followChoice()) {

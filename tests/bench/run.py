@@ -6,6 +6,7 @@ one run, because a machine's moods meet all alike; what counts is the ratio. Exi
 
 import asyncio
 import hashlib
+import json
 import os
 import statistics
 import sys
@@ -30,9 +31,15 @@ from waitroom import draw
 from waitroom.clock import Clock
 from waitroom.embedded import running_store
 from waitroom.line import WaitingRoom
+from waitroom.presale import Commitment
+from waitroom.room import Line
 from waitroom.settings import RoomSettings
+from waitroom.state import draw_document
 from waitroom.store import Store
 from waitroom.tickets import Pass, Ticket, Tokens
+from waitroom.tree import block_roots
+from waitroom.verify.checks import check_all
+from waitroom.verify.documents import Documents
 
 ROUNDS, SECONDS = 5, 3.0
 SOME = 10_000
@@ -238,6 +245,23 @@ def arithmetic() -> Iterator[Figure]:
     yield at_most("the same, once the browser has warmed up", median, 50, "ms")
 
 
+def verified() -> Iterator[Figure]:
+    """`waitroom verify`, from documents that are there already."""
+    secret, roll = bytes(32), os.urandom(32 * MILLION)
+    commitment = Commitment(secret, draw.commit_document("big", draw.commitment(secret), 0, 60_000))
+    root = draw.merkle_root(block_roots(roll))
+    seed = draw.seed(commitment.document, secret, root, MILLION)
+    line = Line(presale_size=MILLION, root=root, seed=seed, signature=b"")
+    published = json.dumps(draw_document("big", commitment, line)).encode()
+    documents = Documents(published, roll, b'{"entries":[]}')
+    started = time.perf_counter()
+    findings = list(check_all(documents, "big", None, lambda *_: None))
+    taken = time.perf_counter() - started
+    if not any("leaves have the published root" in finding.text for finding in findings):
+        raise RuntimeError(f"the roll was not checked: {findings}")
+    yield at_most("verifying a sale with 1,000,000 in the draw", taken, 60, "s")
+
+
 def _ms(work: Callable[[], object]) -> float:
     """Milliseconds a call: the median of a few rounds."""
     count = 1000
@@ -255,7 +279,7 @@ def _used(redis: Redis) -> float:
 def main() -> int:
     """Measure everything and print the table."""
     table = Table("what", "measured", "at least / at most", "", title="What the waiting room costs")
-    figures = [*arithmetic(), *sales(), *honesty(), *stored(), *shopping()]
+    figures = [*arithmetic(), *verified(), *sales(), *honesty(), *stored(), *shopping()]
     with tempfile.TemporaryDirectory(prefix="wr") as folder, system(Path(folder)) as running:
         for part in (http, proxied, store_commands, memory):
             figures += part(running)

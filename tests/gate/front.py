@@ -72,11 +72,12 @@ class Answer:
 class Shop:
     """A shop that answers everything in the same way, and remembers what it was asked.
 
-    Paths that begin with ``broken`` are answered 500, those that begin with ``stuck`` when it is set.
+    Paths that begin with ``broken`` are answered ``failure``, those that begin with ``stuck`` when it is set.
     """
 
     says: Mapping[str, str] = field(default_factory=dict)
     broken: str | None = None
+    failure: int = 500
     stuck: str | None = None
     unstuck: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[web.BaseRequest] = field(default_factory=list)
@@ -89,7 +90,7 @@ class Shop:
         if self.stuck and request.raw_path.startswith(self.stuck):
             await self.unstuck.wait()
         broken = self.broken and request.raw_path.startswith(self.broken)
-        status = 500 if broken else 200
+        status = self.failure if broken else 200
         return web.json_response({"shop": request.raw_path}, status=status, headers=CIMultiDict(self.says))
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gate import problems
 from gate.paths import normalise
 from gate.proxy import SERVER_OPTIONS, OnAnswer, ProxyError, Upstream
 
@@ -86,7 +87,7 @@ class Street:
                 return await upstream.forward(request, path, cookie=cookie, on_answer=on_answer)
             except ProxyError as error:
                 gate.troubles.append(error)
-                return web.Response(status=error.status)
+                return problems.answer(request, error)
             except asyncio.CancelledError:
                 gate.cancelled.set()
                 raise

@@ -220,6 +220,21 @@ async def test_a_method_unheard_of_gets_nowhere(front: Front, method: str) -> No
     assert front.shop.asked == []
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(
+    "address", ["/ticket", "/ticket/defer", "/ticket/move", "/ticket/claim", "/pass", "/pass/extend"]
+)
+async def test_a_page_of_another_site_changes_nothing(
+    front: Front, address: str, site: str, kind: str
+) -> None:
+    """An empty form of theirs comes without our cookies, and must not bring a cookie that replaces the shopper's."""
+    sent = {"Sec-Fetch-Site": site, "Content-Type": kind}
+    answer = await (await front.in_shop()).send("POST", BASE + address, sent)
+    assert answer.problem == (403, "forbidden")
+    assert not answer.set_cookies()
+
+
 # ---- Tokens and cookies
 
 

@@ -308,3 +308,11 @@ async def test_the_place_of_an_account_is_handed_to_the_same_account(front_with:
     phone = front.shopper("anna")
     assert (await claim(phone, link)).status == 200
     assert (await anna.knock()).problem == (409, "moved")
+
+
+@pytest.mark.parametrize("host", ["a" * 3_000, 'shop.example"><b', "sh\u00f6p.example", "shop.example/x", ""])
+async def test_a_link_leads_to_no_host_that_is_none(front: Front, host: str) -> None:
+    """Nor to one that is too long for the picture: the request is refused, and is no fault."""
+    shopper = await front.in_line()
+    answer = await shopper.send("POST", f"{BASE}/ticket/move", {"Host": host}, json={})
+    assert answer.problem == (400, "bad-request")

@@ -1,8 +1,15 @@
 """What Prometheus reads of the HTTP side."""
 
+import re
+from pathlib import Path
+
+import pytest
 from prometheus_client import CollectorRegistry
 
+from gate.app import build_public_app
+from gate.gate import Gate, Handler
 from gate.http_metrics import HttpMetrics
+from gate.operator.app import build_operator_app
 from tests.gate.front import BASE, Front
 
 
@@ -38,3 +45,19 @@ async def test_no_path_and_no_shopper_becomes_a_label(front: Front) -> None:
         await shopper.get(path)
     samples = [sample for metric in front.gate.metrics.collect() for sample in metric.samples]
     assert {sample.labels["route"] for sample in samples} == {"state", "shop"}
+
+
+async def test_every_route_stands_in_the_docs(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the label ``route`` may say, and no more."""
+    routes = {"shop"}  # made when the listener opens
+
+    def endpoint(_: Gate, route: str, methods: dict[str, Handler]) -> Handler:
+        routes.add(route)
+        return next(iter(methods.values()))
+
+    monkeypatch.setattr(Gate, "endpoint", endpoint)
+    build_public_app(front.gate)
+    build_operator_app(front.gate)
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    listed = text.partition("Routes are names, not paths: ")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == routes

@@ -13,7 +13,7 @@ from waitroom.errors import TooManyJoins
 HERE = network_of(ip_address("192.0.2.1"))
 
 
-def took(limiter: Limiter, now: int, network: limits.Network = HERE) -> bool:
+def took(limiter: Limiter, now: int, network: limits.NetworkKey = HERE) -> bool:
     """Whether one more was let through."""
     try:
         limiter.take(network, now)
@@ -65,6 +65,18 @@ def test_who_comes_when_told_is_let_through() -> None:
     assert refused.value.retry_after_s == 2
     assert not took(limiter, 1_499)
     assert took(limiter, 2_000)
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_out() -> None:
+    """What was taken at times still to come is forgotten, and from then on all is as ever."""
+    limiter = Limiter(1_000, 2)
+    assert [took(limiter, 3_600_000), took(limiter, 3_600_000)] == [True, True]
+    assert [took(limiter, 0), took(limiter, 0), took(limiter, 0)] == [True, True, False]
+    assert took(limiter, 1_000)
+    assert took(limiter, 2_000, (4, 1))
+    assert took(limiter, 4_000, (4, 1))
+    assert took(limiter, 6_000, (4, 1))
+    assert HERE not in {*limiter._old, *limiter._young}
 
 
 def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:

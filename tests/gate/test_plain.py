@@ -10,8 +10,8 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Browser, expect
 
 from gate.look import our_look
-from gate.page import render_page
-from gate.plain import Offer, Scene, plain_headers, render_plain
+from gate.page import plain_headers, render_page
+from gate.plain import Offer, Scene, render_plain
 from waitroom.answers import AtDoor, Entered, Position
 from waitroom.room import Line, Pace, Room, Schedule
 
@@ -66,7 +66,7 @@ FACES = {
     "behind": (replace(SCENE, room=AFTER), ["You have a place in line", "in order of arrival", "801"]),
     "waiting": (
         SCENE,
-        ["You are in line", "797", "people ahead of you", "in about 11–15 minutes", "801"],  # noqa: RUF001 - a range
+        ["You are in line", "797", "people ahead of you", "in about 11\u2060–\u206015 minutes", "801"],  # noqa: RUF001 - a range
     ),
     "at the door": (replace(SCENE, line=replace(LINE, at_door=2)), ["799", "people ahead of you"]),
     "next": (replace(SCENE, position=Position(3, 3, 0, called=False)), ["<h1>You are next</h1>"]),
@@ -74,7 +74,7 @@ FACES = {
     "good chance": (replace(SCENE, chance=0.95), ["very likely that something is left"]),
     "slim chance": (replace(SCENE, chance=0.049), ["very unlikely that anything is left"]),
     "soon": (replace(SCENE, wait=(3, 40)), ["Your turn comes in less than a minute"]),
-    "hours": (replace(SCENE, wait=(7_000, 11_000)), ["1–4 hours"]),  # noqa: RUF001 - a range
+    "hours": (replace(SCENE, wait=(7_000, 11_000)), ["1\u2060–\u20604 hours"]),  # noqa: RUF001 - a range
     "unknown": (replace(SCENE, wait=None), ["once people are going in"]),
     "held": (replace(SCENE, line=replace(LINE, units_left=0, units_held=2)), ["basket"]),
     "called": (CALLED, ["It is your turn", "Go in now"]),
@@ -103,9 +103,26 @@ FACES = {
     "spent": (replace(SCENE, hurdle="spent"), ["Your visit is over", "Join again"]),
     "once": (replace(SCENE, hurdle="once"), ["everyone goes in once"]),
     "left": (replace(SCENE, hurdle="left"), ["You have left the line", "Join again"]),
-    "later": (replace(CALLED, hurdle="later"), ["You let others by", "Place 1 is kept", "Go in now"]),
+    "later": (
+        replace(CALLED, hurdle="later"),
+        ["You are letting others go first", "Place 1 is kept", "Go in now"],
+    ),
     "moved": (replace(CALLED, hurdle="moved"), ["Your place has moved", "Join again"]),
-    "expired": (replace(SCENE, position=None, hurdle="expired"), ["This link no longer works"]),
+    "expired": (
+        replace(SCENE, position=None, hurdle="expired"),
+        ["This link no longer works", "Take my place"],
+    ),
+    "in-shop": (
+        replace(SCENE, hurdle="in-shop"),
+        [
+            "This place is in the shop already",
+            'href="/waitroom/mi-launch?plain=1&amp;next=%2Fsale%3Fx%3D1%26y">Back to my place',
+        ],
+    ),
+    "instead": (
+        replace(SCENE, handed="mi-launch.7", instead=True),
+        ["Take this place instead of yours?", 'name="move" value="mi-launch.7"', "Keep my own place"],
+    ),
     "move": (
         replace(SCENE, offer=Offer("https://mi.example/?plain=1&move=a", "<svg/>", NOW + 600_000)),
         ["600; url=/", "https://mi.example/?plain=1&amp;move=a", "%3Csvg/%3E", "The link works once"],

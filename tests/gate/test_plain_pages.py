@@ -163,7 +163,7 @@ async def test_letting_others_by_by_a_form(front_with: OpenFront) -> None:
     back = await submit(shopper, "ticket", do="defer", next="/sale")
     assert back == f"{PLAIN}&hurdle=later&next=%2Fsale"
     page = await shopper.browse(back)
-    assert heading(page) == "You let others by"
+    assert heading(page) == "You are letting others go first"
     assert refresh(page) == (60, f"{PLAIN}&next=%2Fsale")
     await front.later(250)
     assert front.room.waiting.line.at_door == 0
@@ -199,10 +199,6 @@ async def test_moving_a_place_by_links_and_forms_alone(front: Front) -> None:
         assert await submit(phone, "ticket", **sent) == f"{PLAIN}&next=%2Fsale"
     assert await look(phone) != "A place for this device"
     assert await look(old) == await look(old, "&knock=1") == "Your place has moved"
-    late = front.shopper()
-    expired = await submit(late, "ticket", **fields_of(await late.browse(address)))
-    assert expired == f"{PLAIN}&hurdle=expired&next=%2Fsale"
-    assert heading(await late.browse(expired)) == "This link no longer works"
     assert await submit(old, "ticket", do="move") == f"{PLAIN}&hurdle=moved"
     copy = front.shopper(**old.cookies)
     await submit(copy, "ticket", do="leave")
@@ -210,6 +206,47 @@ async def test_moving_a_place_by_links_and_forms_alone(front: Front) -> None:
     assert (await old.stand()).document["number"] == 1
     assert copy.cookies == {}
     assert (await phone.stand()).document["number"] == 0
+
+
+async def test_a_link_that_hands_nothing_over_says_why_without_scripts(front_with: OpenFront) -> None:
+    """Used by another device, the place in the shop or out of line, of another account, too old or broken."""
+    front = await front_with(identity=True)
+    anna, phone, address = front.shopper("anna"), front.shopper("anna"), ""
+
+    async def told(shopper: Shopper) -> str:
+        back = await submit(shopper, "ticket", **fields_of(await shopper.browse(address)))
+        return heading(await shopper.browse(back))
+
+    await anna.join()
+    await front.later(0, force=True)
+    address = await make_link(anna)
+    assert await told(front.shopper("bert")) == "This place belongs to another account"
+    await submit(phone, "ticket", **fields_of(await phone.browse(address)))
+    assert await told(front.shopper("anna")) == "This link was used already"
+    address = await make_link(phone)
+    await phone.knock()
+    assert await told(front.shopper("anna")) == "This place is in the shop already"
+    await phone.send("DELETE", f"{BASE}/pass")
+    assert await told(front.shopper("anna")) == "This place is no longer in line"
+    await front.later(600_000)
+    assert await told(front.shopper("anna")) == "This link no longer works"
+    address = f"{PLAIN}&move=%22%3E%3Cscript%3E"
+    assert await told(front.shopper("anna")) == "This link no longer works"
+
+
+async def test_a_link_costs_nobody_their_own_place_unasked_without_scripts(front: Front) -> None:
+    """Whoever has a place is asked in words that say so; whoever opens a link to that very place is not."""
+    old, other = await front.in_line(), await front.in_line()
+    address = await make_link(old)
+    page = await other.browse(address)
+    assert heading(page) == "Take this place instead of yours?"
+    keep = re.search(r'href="([^"]*)">Keep my own place', page.text)
+    assert keep
+    assert heading(await other.browse(unescape(keep[1]))) == await look(other)
+    assert (await other.stand()).document["number"] == 1
+    await submit(other, "ticket", **fields_of(page))
+    assert (await other.stand()).document["number"] == 0
+    assert heading(await other.browse(address)) == "A place for this device"
 
 
 async def test_a_place_of_an_account_is_taken_after_the_sign_in(front_with: OpenFront) -> None:

@@ -12,8 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from redis import Redis
 
-from gate.app import run_rooms
-from gate.gate import GATE
+from gate.app import build_public_app, run_rooms
 from gate.relays import Relays
 from tests.gate.conftest import OpenFront
 from tests.gate.front import BASE, Front
@@ -165,12 +164,12 @@ async def test_the_gates_loops_fetch_the_beacon_and_seal_the_record(front: Front
     """Without anyone doing anything."""
     relay.answers[ROUND] = json.dumps(ROUNDS[ROUND])
     await front.later(ROUND_MS - CLOSES_MS)
-    app = web.Application()
-    app[GATE] = front.gate
+    app = build_public_app(front.gate)
+    app.cleanup_ctx.append(run_rooms)
     async with AsyncExitStack() as closing:
-        loops = run_rooms(app)
-        await anext(loops)
-        closing.push_async_callback(anext, loops, None)
+        runner = web.AppRunner(app)
+        closing.push_async_callback(runner.cleanup)
+        await runner.setup()
         while front.room.waiting.line.seed is None or not front.room.waiting.line.seal:
             await front.room.tick()
     log = (await front.shopper().get(f"{BASE}/log")).document["entries"]

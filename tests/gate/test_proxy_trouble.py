@@ -13,7 +13,7 @@ from gate.proxy import (
     UpstreamRefused,
     UpstreamTimeout,
 )
-from tests.gate.street import SOON, Street, saying
+from tests.gate.street import SOON, Handler, Street, saying
 
 # --- the shop in trouble
 
@@ -194,9 +194,8 @@ async def test_a_shopper_who_leaves_while_waiting_frees_the_shop(street: Street)
     await gate.cancelled.wait()
 
 
-@pytest.mark.parametrize("told", [True, False])
-async def test_a_shopper_who_leaves_within_an_answer_frees_the_shop(street: Street, *, told: bool) -> None:
-    """An endless answer ends when nobody takes it, also if the server does not tell."""
+def endless() -> tuple[Handler, asyncio.Event]:
+    """A shop whose answer has no end, and whether it was told to stop."""
     cancelled = asyncio.Event()
 
     async def shop(request: web.Request) -> web.StreamResponse:
@@ -208,6 +207,13 @@ async def test_a_shopper_who_leaves_within_an_answer_frees_the_shop(street: Stre
         finally:
             cancelled.set()
 
+    return shop, cancelled
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_shopper_who_leaves_within_an_answer_frees_the_shop(street: Street, *, told: bool) -> None:
+    """An endless answer ends when nobody takes it, also if the server does not tell."""
+    shop, cancelled = endless()
     options = {**SERVER_OPTIONS, "handler_cancellation": told}
     gate = await street.gate(await street.shop(shop), options=options)
     reader, writer = await gate.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -277,17 +283,7 @@ async def test_an_upload_that_breaks_off_is_the_shoppers_fault(street: Street) -
 
 async def test_a_shopper_who_takes_nothing_is_let_go(street: Street) -> None:
     """An answer that is not taken holds no connection of the shop for ever."""
-    cancelled = asyncio.Event()
-
-    async def shop(request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse()
-        await answer.prepare(request)
-        try:
-            while True:
-                await answer.write(bytes(2**16))
-        finally:
-            cancelled.set()
-
+    shop, cancelled = endless()
     gate = await street.gate(await street.shop(shop), shopper_timeout=SOON)
     reader, writer = await gate.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     writer.transport.pause_reading()  # type: ignore[attr-defined]

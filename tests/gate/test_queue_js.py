@@ -69,13 +69,18 @@ class Sale:
     number: int = 2_000
     signed_in: bool = True
     lose_replies: int = 0
-    """How many joins are done but not answered."""
+    """How many joins or claims are done but not answered."""
     knocks: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     """Answers to knocks, in order; the last one repeats."""
     seen: list[tuple[str, Any]] = field(default_factory=list)
     down: bool = False
     leaf: str | None = "cd" * 32
     moved: bool = False
+    handed: str = "ab" * 16
+    """The ticket that a link hands on."""
+    refuses: str = ""
+    """Why a claim is refused."""
+    language: str = "en"
     visit_ms: int = 0
     """How much of a visit is left."""
     extensions: int = 1
@@ -123,11 +128,11 @@ class Sale:
         return [body for kind, body in self.seen if kind == what]
 
     async def _page(self, _: web.Request) -> web.Response:
-        page = render_page(ROOM)
+        page = render_page(ROOM, self.language)
         return web.Response(body=page.gzip_body, headers={**page.headers, "Content-Encoding": "gzip"})
 
     async def _more(self, _: web.Request) -> web.Response:
-        more = render_more()
+        more = render_more(self.language)
         return web.Response(body=more.body, headers=more.headers)
 
     async def _defer(self, request: web.Request) -> web.Response:
@@ -137,19 +142,27 @@ class Sale:
     async def _move(self, request: web.Request) -> web.Response:
         receipt = (await request.json())["receipt"]
         self.seen.append(("move", receipt))
-        link = f"{request.scheme}://{request.host}{BASE}#move=abc.def&receipt={receipt}"
+        link = f"{request.scheme}://{request.host}{BASE}#move={self.move}&receipt={receipt}"
         qr = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9H0z"/></svg>'
         return web.json_response({"link": link, "qr": qr, "expires_at": self.clock() + 600_000})
 
     async def _claim(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.seen.append(("claim", body))
-        if body["move"] != "abc.def" or self.moved:
-            return web.json_response({"type": "/waitroom/problems/moved"}, status=409)
+        if self.refuses:
+            return web.json_response({"type": f"/waitroom/problems/{self.refuses}"}, status=409)
         self.moved = True
-        response = web.json_response({"number": self.number, "ticket": "ef" * 16, "token": "new"})
+        if self.lose_replies and request.transport is not None:
+            self.lose_replies -= 1
+            request.transport.close()
+        response = web.json_response({"number": self.number, "ticket": self.handed, "token": "new"})
         response.set_cookie(COOKIE, "moved", httponly=True)
         return response
+
+    @property
+    def move(self) -> str:
+        """The token in a link."""
+        return f"{ROOM.name}.{self.number}.{self.handed}..0.1432033200000.signed"
 
     async def _visit(self, _: web.Request) -> web.Response:
         if self.visit_ms <= 0:
@@ -187,7 +200,8 @@ class Sale:
             return web.json_response({"type": "/waitroom/problems/moved"}, status=409)
         if COOKIE not in request.cookies:
             return web.json_response({"type": "/waitroom/problems/no-ticket"}, status=401)
-        return web.json_response({"number": self.number, "ticket": "ab" * 16})
+        moved = request.cookies[COOKIE] == "moved"
+        return web.json_response({"number": self.number, "ticket": self.handed if moved else "ab" * 16})
 
     async def _leave(self, _: web.Request) -> web.Response:
         self.seen.append(("leave", None))
@@ -565,7 +579,7 @@ async def test_place_moves_to_another_device_with_its_receipt(visit: OpenPage, b
     await face(other, "waiting")
     assert "#" not in other.url
     (claimed,) = sale.asked("claim")
-    assert claimed["move"] == "abc.def"
+    assert claimed["move"] == sale.move
     assert re.fullmatch("[0-9a-f]{64}", claimed["entropy"])
     assert claimed["entropy"] != receipt["entropy"]  # which everyone with the link knows
     moved = await other.evaluate("JSON.parse(localStorage[location.pathname])")
@@ -573,10 +587,76 @@ async def test_place_moves_to_another_device_with_its_receipt(visit: OpenPage, b
         name: receipt[name] for name in ("entropy", "leaf", "number", "commit_sha256")
     }
     await face(page, "moved")
-    await other.goto(link)
-    await other.reload()
-    await face(other, "expired")
     await context.close()
+
+
+async def test_a_link_costs_nobody_their_own_place_unasked(visit: OpenPage) -> None:
+    """Whoever has a place here is asked first; until they agree they keep it, with all that proves it."""
+    sale = Sale(handed="cd" * 16).at()
+    page = await visit(sale)
+    await face(page, "waiting")
+    kept = "JSON.parse(localStorage[location.pathname])"
+    mine = await page.evaluate(kept)
+    link = f"{page.url.partition('?')[0]}#move={sale.move}&receipt={'12' * 32}.{sale.handed}.{'34' * 32}."
+    await page.goto(link)  # in the very tab that shows the page
+    await face(page, "claim")
+    await expect(page.locator("#title")).to_have_text("Take this place instead of yours?")
+    found = await Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
+    await page.reload()
+    await page.get_by_role("button", name="Keep my own place").click()
+    await face(page, "waiting")
+    assert await page.evaluate(kept) == mine
+    assert sale.asked("claim") == []
+    await page.goto(link)
+    await page.get_by_role("button", name="Take this place").click()
+    await face(page, "waiting")
+    theirs = await page.evaluate(kept)
+    assert (theirs["ticket"], theirs["entropy"], theirs["leaf"]) == (sale.handed, "12" * 32, "34" * 32)
+    assert len(sale.asked("claim")) == 1
+    await page.goto(link)
+    await face(page, "waiting")
+    assert await page.evaluate(kept) == theirs, "the place is here already"
+    assert len(sale.asked("claim")) == 1
+
+
+async def test_a_claim_whose_answer_was_lost_is_repeated_as_it_was(visit: OpenPage) -> None:
+    """With the same entropy, also after the link was opened once more: to the gate it is the same device."""
+    sale = Sale(lose_replies=99).at()
+    page = await visit(sale, f"#move={sale.move}")
+    await expect(page.locator("#notice")).to_contain_text("cannot reach the waiting room")
+    sale.lose_replies = 0
+    await page.goto(f"{page.url}#move={sale.move}")
+    await face(page, "waiting")
+    assert len(sale.asked("claim")) > 1
+    assert len({claimed["entropy"] for claimed in sale.asked("claim")}) == 1
+
+
+@pytest.mark.parametrize(
+    "refuses,language,title",
+    [
+        ("link-used", "en", "This link was used already"),
+        ("in-shop", "de", "Dieser Platz ist schon im Shop"),
+        ("spent", "fr", re.compile("^Cette place n.est plus dans la file$")),
+        ("other-account", "en", "This place belongs to another account"),
+        ("token-expired", "en", "This link no longer works"),
+        ("token-invalid", "en", "This link no longer works"),
+    ],
+)
+async def test_a_link_that_hands_nothing_over_says_why(
+    visit: OpenPage, refuses: str, language: str, title: str | re.Pattern[str]
+) -> None:
+    """Each reason has its text; whoever has no place joins if they wish, and whoever has one goes back to it."""
+    sale = Sale(refuses=refuses, language=language).at()
+    page = await visit(sale, f"#move={sale.move}x")
+    await face(page, "claim")
+    await expect(page.locator("#title")).to_have_text(title)
+    await page.reload()
+    await face(page, "claim")
+    assert sale.asked("join") == []
+    await page.locator("#no").click()
+    await face(page, "waiting")
+    assert len(sale.asked("join")) == 1
 
 
 async def test_leaving_is_thought_over_by_keyboard(visit: OpenPage) -> None:

@@ -114,6 +114,16 @@ async def test_a_room_that_protects_nothing_asks_for_nothing(front_with: OpenFro
     assert front.shop.paths == []
 
 
+async def test_odd_requests_cannot_pause_the_sale(front: Front) -> None:
+    """A shop that says that it knows no such method is well."""
+    inside = await visitors(front)
+    front.shop.broken, front.shop.failure = "/sale", 501
+    for shopper in inside:
+        assert (await shopper.get("/sale")).status == 501
+    await seconds(front, 1)
+    assert (front.room.waiting.phase(), answers(front)) == (Phase.OPEN, {"fine": 5})
+
+
 async def test_a_single_shopper_cannot_pause_the_sale(front: Front) -> None:
     """However often they ask for a page that breaks, alone or among others."""
     hammer = await front.in_shop()

@@ -76,6 +76,17 @@ def test_what_is_past_is_forgotten(voices: Voices) -> None:
     assert voices.judge(NOON + 1000 * WINDOW_S)
 
 
+def test_what_was_heard_before_the_clock_was_set_back_is_forgotten(voices: Voices) -> None:
+    """Failures at times that are still to come do not keep the trouble up until then."""
+    say(voices, *[True] * 5, now=NOON + 3_600_000)
+    assert voices.judge(NOON + 3_600_000)
+    voices.hear_own(failed=False)
+    voices.hear(NOON, 9, failed=True)
+    assert not voices.judge(NOON)
+    say(voices, *[True] * 4)
+    assert voices.judge(NOON), "and is heard again"
+
+
 def test_the_gates_own_requests_tell_of_a_shop_that_nobody_is_in(voices: Voices) -> None:
     """Three that fail in a row; and one answer says that it is over."""
     for each in range(OWN_ASKS):

@@ -289,7 +289,7 @@ def test_a_report_of_kept_promises_passes() -> None:
     """With what was seen, what was refused, and the last word."""
     kept, text = _shown([Finding("visits at once", "3 of 10")])
     assert kept
-    assert re.search(r"visits at once │ 3 of 10 │ kept", text)
+    assert re.search(r"visits at once +│ 3 of 10 +│ kept", text)
     assert "12 requests; refused, cut or failed among them:" in text
     assert "2 POST pass: 425 not-called" in text
     assert "1 POST pass: cut on purpose" in text
