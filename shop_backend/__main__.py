@@ -31,6 +31,8 @@ def main() -> int:
             port=settings.port,
             loop=uvloop.new_event_loop(),
             shutdown_timeout=FINISH_SECONDS,
+            # What was begun is done, though its sender has gone: a cut transaction may keep SQLite locked.
+            handler_cancellation=False,
             access_log=None,
             print=None,
         )

@@ -11,10 +11,9 @@ from aiohttp import web
 from shop_backend import fields, guard
 from shop_backend.accounts import Account
 from shop_backend.context import ACCOUNTS, LIMITS, METRICS, ORDERS, wants_json
-from shop_backend.errors import ShopError
 from shop_backend.fields import Fields
 from shop_backend.pages import page, redirect
-from shop_backend.problems import slug
+from shop_backend.problems import counted
 
 routes = web.RouteTableDef()
 
@@ -29,14 +28,11 @@ async def register_form(request: web.Request) -> web.StreamResponse:
 async def register(request: web.Request) -> web.StreamResponse:
     """Make an account. The answer is the same when the address has one; who owns it goes on and signs in."""
     counter = request.app[METRICS].sign_ins
-    try:
+    with counted(counter):
         sent = await guard.posted(request)
         email, password, path = fields.email(sent), fields.password(sent), fields.next_path(request.query)
         request.app[LIMITS].register(guard.client(request))
         made = await request.app[ACCOUNTS].register(email, password)
-    except ShopError as error:
-        counter.labels(slug(error)).inc()
-        raise
     counter.labels("registered" if made else "repeated").inc()
     if wants_json(request):
         return web.json_response({"sign_in": "/account/sign-in"}, status=202)
@@ -53,14 +49,11 @@ async def sign_in_form(request: web.Request) -> web.StreamResponse:
 async def sign_in(request: web.Request) -> web.StreamResponse:
     """Sign in: a new session, and the identity that the gate asks for."""
     counter = request.app[METRICS].sign_ins
-    try:
+    with counted(counter):
         sent = await guard.posted(request)
         path = fields.next_path(request.query)
         account = await _verify(request, fields.email(sent), sent)
         response = await _welcome(request, account, path)
-    except ShopError as error:
-        counter.labels(slug(error)).inc()
-        raise
     counter.labels("signed-in").inc()
     return response
 

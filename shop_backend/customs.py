@@ -1,8 +1,10 @@
 """What customs ask for a parcel from China: the one place for the rules, and an estimate by them.
 
 The rules are those of the day of the sale, 19 May 2015, and limits are turned into US dollars at the rates of that
-week, rounded. A shop that sells on another day or other goods puts its own figures here. They are estimates: it is
-customs who decide what a parcel holds and what it is worth.
+week, rounded. A shop that sells on another day or other goods puts its own figures here.
+
+They are estimates, from the law as we read it: no lawyer and no customs office has checked rules, rates or citations,
+and small fees are left out. It is customs who decide what a parcel holds and what it is worth.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +62,8 @@ class Database:
 
     async def stock(self, catalogue: Iterable[Product], units: int) -> None:
         """Put the products that the database does not know yet on sale, with so many units each."""
-        rows: list[dict[str, Any]] = [
-            {
-                "id": product.id,
-                "position": position,
-                "name": product.name,
-                "description": product.description,
-                "price_cents": product.price_cents,
-                "units": units,
-                "held": 0,
-                "sold": 0,
-            }
+        rows = [
+            {**asdict(product), "position": position, "units": units, "held": 0, "sold": 0}
             for position, product in enumerate(catalogue)
         ]
         async with self.write() as connection:

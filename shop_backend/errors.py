@@ -5,18 +5,13 @@ class ShopError(Exception):
     """Base of every error the shop raises on purpose.
 
     ``text`` is a sentence for the shopper, to be translated, in which ``{name}`` stands for one of ``facts``,
-    which are for programs; ``detail`` is the whole sentence in English.
+    which are for programs.
     """
 
     def __init__(self, text: str, **facts: str | int) -> None:
         super().__init__(text)
         self.text = text
         self.facts = facts
-
-    @property
-    def detail(self) -> str:
-        """The sentence in English."""
-        return self.text.format_map(self.facts)
 
 
 class BadInput(ShopError):

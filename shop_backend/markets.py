@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from holidays import HolidayBase, country_holidays
 
 from shop_backend import addresses, customs
-from shop_backend.addresses import Address, AddressField
+from shop_backend.addresses import AddressField
 from shop_backend.customs import DutyRule
 from shop_backend.texts import _
 
@@ -48,11 +48,6 @@ class Market:
     def address_fields(self) -> tuple[AddressField, ...]:
         """What an address has here."""
         return addresses.FIELDS[self.country]
-
-    @property
-    def duty_rule(self) -> str:
-        """The rule of the estimate, in words; ``Reader.duty_rule`` fills in its figures."""
-        return self.customs.text
 
     def duty_cents(self, goods_cents: int) -> int:
         """What customs are estimated to ask for goods of this price and their shipping."""
@@ -120,12 +115,3 @@ def totals(market: Market, lines: Sequence[tuple[int, int]]) -> Totals:
         return Totals(0, 0, 0, 0)
     duty = market.duty_cents(goods)
     return Totals(goods, market.shipping_cents, duty, goods + market.shipping_cents + duty)
-
-
-def read_address(form: Mapping[str, Any], market: Market) -> Address:
-    """The address in a form, for a parcel to this market.
-
-    Raises:
-        BadInput: with the first field that is missing or makes no sense.
-    """
-    return addresses.read(form, market.country)

@@ -13,14 +13,14 @@ from typing import Any
 
 from aiohttp import web
 
-from shop_backend import fields, guard
+from shop_backend import addresses, fields, guard
 from shop_backend.context import CLOCK, METRICS, ORDERS, PAYMENTS, wants_json
-from shop_backend.errors import BadInput, ShopError
-from shop_backend.markets import MARKETS, Market, read_address
+from shop_backend.errors import BadInput
+from shop_backend.markets import MARKETS, Market
 from shop_backend.orders import Order
 from shop_backend.pages import page, redirect
-from shop_backend.payments import REFUSALS, return_path
-from shop_backend.problems import slug
+from shop_backend.payments import REFUSALS, TRIES, return_path
+from shop_backend.problems import counted
 from shop_backend.readers import reader_of
 from shop_backend.sandbox import SIGNATURE
 from shop_backend.texts import _
@@ -55,7 +55,7 @@ async def order_page(request: web.Request) -> web.StreamResponse:
     if order.state == "held" and (asked or not order.market):
         given = request.get(SENT) or (asdict(order.address) if order.address else {})
         return page(request, "address.html", given=given, **facts)
-    return page(request, "order.html", key=fields.new_key(), refusals=REFUSALS, **facts)
+    return page(request, "order.html", key=fields.new_key(), refusals=REFUSALS, tries=TRIES, **facts)
 
 
 @routes.post(f"{ORDER}/address")
@@ -64,7 +64,7 @@ async def ship_to(request: web.Request) -> web.StreamResponse:
     sent = request[SENT] = await guard.posted(request)
     account = await guard.signed_in(request)
     market = _market(sent)
-    order_id, address = request.match_info["order"], read_address(sent, market)
+    order_id, address = request.match_info["order"], addresses.read(sent, market.country)
     return answer_order(request, await request.app[ORDERS].ship_to(account.id, order_id, market, address))
 
 
@@ -99,14 +99,11 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 async def pay(request: web.Request) -> web.StreamResponse:
     """Begin a payment, and send the buyer to where it is confirmed; the same key again is the same payment."""
     payments, counter = request.app[PAYMENTS], request.app[METRICS].payments
-    try:
+    with counted(counter):
         sent = await guard.posted(request)
         account = await guard.signed_in(request)
         provider, key = fields.word(sent, "provider"), fields.idempotency_key(sent)
         payment, confirm_at = await payments.begin(account.id, request.match_info["order"], provider, key)
-    except ShopError as error:
-        counter.labels(slug(error)).inc()
-        raise
     counter.labels("begun").inc()
     if not wants_json(request):
         return redirect(confirm_at)

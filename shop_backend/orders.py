@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, fields
 
-from sqlalchemy import ColumnElement, RowMapping, and_, exists, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, and_, exists, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shop_backend import stock
@@ -29,6 +29,9 @@ EXTENSION_MS = 120_000
 
 CANCEL_MS = 1_800_000
 """So long after it was paid an order can still be cancelled; then it is packed, and can be returned."""
+
+RELEASED_AT_ONCE = 200
+"""So many overdue orders are let go in one transaction: after an outage there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,11 @@ class Orders:
         """A buyer's orders, newest first."""
         async with self._reading() as connection:
             return await read_orders(connection, _of(account))
+
+    async def of_all(self) -> list[Order]:
+        """Everybody's orders, newest first: for the seller."""
+        async with self._reading() as connection:
+            return await read_orders(connection, true())
 
     async def find(self, account: str, order_id: str) -> Order:
         """A buyer's order.
@@ -259,13 +267,16 @@ class Orders:
         return and_(orders.c.state == text("'held'"), orders.c.held_until <= self._clock.now_ms())
 
     async def _release(self) -> None:
-        async with self._database.write() as connection:
-            # What another transaction is releasing or closing right now is left to it.
-            found = select(orders.c.id).where(self._overdue()).order_by(orders.c.id)
-            ids = (await connection.scalars(found.with_for_update(skip_locked=True))).all()
-            expire = update(orders).where(orders.c.id.in_(ids))
-            await connection.execute(expire.values(state="expired", closed_at=orders.c.held_until))
-            await _give_back(connection, ids)
+        # What another transaction is releasing or closing right now is left to it.
+        found = select(orders.c.id).where(self._overdue()).order_by(orders.c.id).limit(RELEASED_AT_ONCE)
+        released = RELEASED_AT_ONCE
+        while released == RELEASED_AT_ONCE:
+            async with self._database.write() as connection:
+                ids = (await connection.scalars(found.with_for_update(skip_locked=True))).all()
+                expire = update(orders).where(orders.c.id.in_(ids))
+                await connection.execute(expire.values(state="expired", closed_at=orders.c.held_until))
+                await _give_back(connection, ids)
+                released = len(ids)
 
 
 def require_held(order: Order, now: int) -> None:
@@ -307,14 +318,15 @@ async def read_orders(connection: AsyncConnection, which: ColumnElement[bool]) -
     """Orders with their lines and payments, newest first."""
     newest = orders.c.placed_at.desc(), orders.c.id
     heads = (await connection.execute(select(*HEAD).where(which).order_by(*newest))).mappings().all()
-    ids = [head["id"] for head in heads]
+    wanted = select(orders.c.id).where(which)  # not their ids: a statement takes only so many parameters
     of_orders = select(order_lines.c.order_id, *LINE).join_from(order_lines, products)
-    of_orders = of_orders.where(order_lines.c.order_id.in_(ids)).order_by(products.c.position)
+    of_orders = of_orders.where(order_lines.c.order_id.in_(wanted)).order_by(products.c.position)
     lines: dict[str, list[OrderLine]] = defaultdict(list)
     for order_id, *line in (await connection.execute(of_orders)).all():
         lines[order_id].append(OrderLine(*line))
     attempts: dict[str, list[Payment]] = defaultdict(list)
-    tried = select(*PAYMENT).where(payments.c.order_id.in_(ids)).order_by(payments.c.begun_at, payments.c.id)
+    tried = select(*PAYMENT).where(payments.c.order_id.in_(wanted))
+    tried = tried.order_by(payments.c.begun_at, payments.c.id)
     for attempt in (await connection.execute(tried)).all():
         attempts[attempt.order_id].append(Payment(*attempt))
     return [_order(head, lines[head["id"]], attempts[head["id"]]) for head in heads]

@@ -137,7 +137,10 @@ class Payments:
         """Settle what no news came of: a crash, a lost event, a buyer who never came back."""
         old = payments.c.begun_at <= self._clock.now_ms() - PATIENCE_MS
         for payment_id in await self._unsettled(or_(payments.c.state == "refund_due", old)):
-            await self.settle(payment_id)
+            try:
+                await self.settle(payment_id)
+            except Exception:  # none keeps the others from being settled
+                log.exception("payment %s could not be settled; it is tried again", payment_id)
 
     def read_event(self, provider: str, body: bytes, signature: str) -> str:
         """The payment that a provider's event is about.
@@ -195,14 +198,15 @@ class Payments:
         async with self._database.write() as connection:
             order = await lock_order(connection, asked.order_id)
             [payment] = [each for each in order.payments if each.id == asked.id]
-            wanted = _pays(payment, order, self._clock.now_ms())
+            now = self._clock.now_ms()
+            wanted = _pays(payment, order, now)
             if outcome.status is Status.CHARGED and payment.state in {"begun", "failed"}:
                 if wanted:
                     await self._orders.close(connection, order, "paid")
                 return await _mark(connection, payment, "charged" if wanted else "refund_due")
             if outcome.status is Status.FAILED and payment.state == "begun":
                 refused = [each for each in order.payments if each.reason in REFUSALS]
-                if wanted and outcome.reason in REFUSALS and len(refused) + 1 == TRIES:
+                if outcome.reason in REFUSALS and len(refused) + 1 >= TRIES and order.payable(now):
                     await self._orders.close(connection, order, "cancelled")
                 return await _mark(connection, payment, "failed", outcome.reason)
             return payment

@@ -1,13 +1,15 @@
 """The one table from errors to answers, and the two shapes of an answer: a page or a problem document."""
 
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from prometheus_client import Counter
 from sqlalchemy import exc as sql
 
 from shop_backend import errors
@@ -75,6 +77,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 def slug(error: errors.ShopError) -> str:
     """The short stable name of an error, also used in metrics."""
     return ANSWERS[type(error)][1]
+
+
+@contextmanager
+def counted(refusals: Counter) -> Iterator[None]:
+    """Count what is refused within, by the name of the refusal."""
+    try:
+        yield
+    except errors.ShopError as error:
+        refusals.labels(slug(error)).inc()
+        raise
 
 
 async def _answer(request: web.Request, error: errors.ShopError) -> web.StreamResponse:

@@ -66,7 +66,7 @@ class Reader:
         """The rule that a market's duties are estimated by."""
         rule = market.customs
         return self.say(
-            market.duty_rule,
+            rule.text,
             duty_free=format_currency(rule.duty_free, rule.currency, locale=self.locale),
             tax_free=format_currency(rule.tax_free, rule.currency, locale=self.locale),
             duty=self._percent(rule.duty_tenths),

@@ -15,11 +15,11 @@ from aiohttp.typedefs import Handler
 
 from shop_backend import fields, guard
 from shop_backend.context import METRICS, ORDERS, SETTINGS, wants_json
-from shop_backend.errors import BadInput, ShopError
+from shop_backend.errors import BadInput
 from shop_backend.markets import totals
 from shop_backend.order_routes import answer_order
 from shop_backend.pages import page
-from shop_backend.problems import slug
+from shop_backend.problems import counted
 from shop_backend.readers import reader_of
 from shop_backend.settings import PROTECTED
 from shop_backend.texts import _
@@ -88,13 +88,10 @@ async def _show_basket(request: web.Request, items: dict[str, int]) -> web.Strea
 async def place(request: web.Request) -> web.StreamResponse:
     """Begin the checkout: place an order, which holds its units; the same key again answers the same order."""
     orders, counter = request.app[ORDERS], request.app[METRICS].orders
-    try:
+    with counted(counter):
         sent = await guard.posted(request)
         account = await guard.signed_in(request)
         order, new = await orders.place(account.id, fields.idempotency_key(sent), fields.items(sent))
-    except ShopError as error:
-        counter.labels(slug(error)).inc()
-        raise
     counter.labels("placed" if new else "repeated").inc()
     return answer_order(request, order, status=201 if new else 200)
 

@@ -3,11 +3,13 @@
 import asyncio
 import csv
 import json
+import re
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TypeVar
 from urllib.request import Request, urlopen
 
 import typer
@@ -15,13 +17,13 @@ import typer
 from shop_backend import stock as units
 from shop_backend.database import Database
 from shop_backend.markets import MARKETS
-from shop_backend.orders import Order, Orders, read_orders
+from shop_backend.orders import Order, Orders
 from shop_backend.settings import ShopSettings, load_shop_settings
-from shop_backend.tables import orders as orders_table
 from waitroom.clock import Clock
 from waitroom.settings import load_settings
 from waitroom.tickets import Operator, Tokens
 
+Found = TypeVar("Found")
 SESSION_MS = 60_000
 ADDRESS = ["name", "street", "extra", "city", "region", "postcode"]
 HEAD = ["order", "state", "placed_at", "paid_at", "deliver_by", "market"]
@@ -34,7 +36,7 @@ app = typer.Typer(help="What the seller asks and does.", no_args_is_help=True, a
 @app.command()
 def stock() -> None:
     """Print the units of each product: free, held and sold."""
-    for each in asyncio.run(_read_stock()):
+    for each in asyncio.run(_read(Orders.stock)):
         typer.echo(f"{each.id:<20} free {each.free:>6}   held {each.held:>6}   sold {each.sold:>6}")
 
 
@@ -43,7 +45,7 @@ def orders() -> None:
     """Print all orders as CSV, a line for each product in them; amounts are US cents, times UTC."""
     table = csv.writer(sys.stdout)
     table.writerow([*HEAD, *ADDRESS, *LINE, *SUMS, "payments"])
-    for order in asyncio.run(_read_orders()):
+    for order in asyncio.run(_read(Orders.of_all)):
         table.writerows(_rows(order))
 
 
@@ -76,10 +78,13 @@ def _rows(order: Order) -> Iterator[list[str]]:
         yield [_cell(value) for value in row]
 
 
+FORMULA = re.compile(r"(^|[;,])(?=\s*[-=+@\uff0d\uff1d\uff0b\uff20])")
+"""Where a formula would begin, also in a spreadsheet that parts cells at semicolons, or takes wide signs for signs."""
+
+
 def _cell(value: object) -> str:
     """A value that no spreadsheet takes for a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return FORMULA.sub(r"\1'", str(value))
 
 
 def _utc(moment_ms: int | None) -> str:
@@ -111,15 +116,10 @@ async def _open(settings: ShopSettings) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def _read_stock() -> list[units.Stock]:
+async def _read(what: Callable[[Orders], Awaitable[list[Found]]]) -> list[Found]:
     settings = load_shop_settings()
     async with _open(settings) as database:
-        return await Orders(database, Clock(), settings.hold_ms).stock()
-
-
-async def _read_orders() -> list[Order]:
-    async with _open(load_shop_settings()) as database, database.read() as connection:
-        return await read_orders(connection, orders_table.c.id != "")
+        return await what(Orders(database, Clock(), settings.hold_ms))
 
 
 async def _restock(settings: ShopSettings, product: str, count: int) -> bool:

@@ -5,6 +5,8 @@ than two of a product to one buyer (``limit``), one request placed as two orders
 (``key``), an order paid twice (``one_charge``).
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -31,6 +33,12 @@ metadata = MetaData(
         "ix": "%(table_name)s_%(column_0_name)s",
     }
 )
+
+
+def _only(where: str) -> dict[str, Any]:
+    """What makes an index one of some rows alone, in both databases."""
+    return {"sqlite_where": text(where), "postgresql_where": text(where)}
+
 
 products = Table(
     "products",
@@ -83,12 +91,7 @@ orders = Table(
     Column("duty_cents", Integer, nullable=False, server_default="0"),
     UniqueConstraint("account_id", "key"),
     CheckConstraint("state IN ('held', 'paid', 'cancelled', 'expired')", name="state"),
-    Index(
-        "orders_holds",
-        "held_until",
-        sqlite_where=text("state = 'held'"),
-        postgresql_where=text("state = 'held'"),
-    ),
+    Index("orders_holds", "held_until", **_only("state = 'held'")),
 )
 
 order_lines = Table(
@@ -125,19 +128,8 @@ payments = Table(
     Column("begun_at", BigInteger, nullable=False),
     UniqueConstraint("order_id", "key"),
     CheckConstraint("state IN ('begun', 'charged', 'failed', 'refund_due', 'refunded')", name="state"),
-    Index(
-        "payments_one_charge",
-        "order_id",
-        unique=True,
-        sqlite_where=text("state = 'charged'"),
-        postgresql_where=text("state = 'charged'"),
-    ),
-    Index(
-        "payments_unsettled",
-        "begun_at",
-        sqlite_where=text("state IN ('begun', 'refund_due')"),
-        postgresql_where=text("state IN ('begun', 'refund_due')"),
-    ),
+    Index("payments_one_charge", "order_id", unique=True, **_only("state = 'charged'")),
+    Index("payments_unsettled", "begun_at", **_only("state IN ('begun', 'refund_due')")),
 )
 
 # The books of the sandbox, which plays the payment providers; with real ones this table is theirs.

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import aiohttp
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from sqlalchemy import delete, func, select, update
 
 from shop_backend import tables
@@ -20,7 +20,7 @@ from shop_backend.app import build_app
 from shop_backend.context import ACCOUNTS, DATABASE, ORDERS, PAYMENTS
 from shop_backend.database import Database
 from shop_backend.guard import SESSION_COOKIE
-from shop_backend.orders import Order, Orders, read_orders
+from shop_backend.orders import Order, Orders
 from shop_backend.payments import Payments
 from shop_backend.sandbox import SANDBOXES, Sandbox
 from shop_backend.settings import ShopSettings, normalise_url
@@ -192,8 +192,7 @@ async def due(shop: Shop) -> int:
 
 async def read_all(shop: Shop) -> list[Order]:
     """Everybody's orders, newest first."""
-    async with shop.app[DATABASE].read() as connection:
-        return await read_orders(connection, tables.orders.c.id != "")
+    return await shop.app[ORDERS].of_all()
 
 
 async def forget_orders(shop: Shop) -> None:
@@ -242,25 +241,35 @@ def settings(database_url: str) -> ShopSettings:
     return ShopSettings("127.0.0.1", 8002, url, SECRETS, ROOM, stock=10)
 
 
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """The base address of an application that listens as ``python -m shop_backend`` does.
+
+    aiohttp's ``TestServer`` is no stand-in: it cancels what it is doing when the sender hangs up.
+    """
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 @pytest.fixture
 async def shop(settings: ShopSettings, clock: ManualClock) -> AsyncIterator[Shop]:
     """The shop, listening."""
-    app = build_app(settings, clock=clock)
-    server = TestServer(app)
-    await server.start_server()
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Shop(app, str(server.make_url("")).rstrip("/"), session, clock, Tokens(SECRETS))
-    await server.close()
+    app, connector = build_app(settings, clock=clock), aiohttp.TCPConnector(limit=0)
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    async with serving(app) as base, session:
+        yield Shop(app, base, session, clock, Tokens(SECRETS))
 
 
 @pytest.fixture
 async def open_shop(settings: ShopSettings, clock: ManualClock) -> AsyncIterator[str]:
     """The base address of a shop that asks for no pass."""
-    server = TestServer(build_app(replace(settings, pass_required=False), clock=clock))
-    await server.start_server()
-    yield str(server.make_url("")).rstrip("/")
-    await server.close()
+    async with serving(build_app(replace(settings, pass_required=False), clock=clock)) as base:
+        yield base
 
 
 @pytest.fixture

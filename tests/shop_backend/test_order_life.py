@@ -26,11 +26,11 @@ from shop_backend.catalogue import LIMIT, PRODUCTS
 from shop_backend.database import Database
 from shop_backend.errors import KeyReused, LimitReached, NotEnough, ShopError
 from shop_backend.markets import MARKETS
-from shop_backend.orders import Order, Orders, read_orders
+from shop_backend.orders import Order, Orders
 from shop_backend.payments import Payments
 from shop_backend.sandbox import ANSWERS, Sandbox
 from shop_backend.settings import normalise_url
-from shop_backend.tables import allowances, metadata, orders, sandbox
+from shop_backend.tables import allowances, metadata, sandbox
 from tests.shop_backend.conftest import NOON, SECRETS, add_account
 from waitroom.clock import ManualClock
 
@@ -237,13 +237,7 @@ class OrderLife(RuleBasedStateMachine):
 
     def all_orders(self) -> list[Order]:
         """Every order there is, as the shop reads it, after overdue holds are released."""
-
-        async def read() -> list[Order]:
-            await self.orders.stock()
-            async with self.database.read() as connection:
-                return await read_orders(connection, orders.c.id != "")
-
-        return self.runner.run(read())
+        return self.runner.run(self.orders.of_all())
 
 
 def units(found: list[Order], state: str) -> Counter[str]:

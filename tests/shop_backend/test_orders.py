@@ -1,6 +1,12 @@
 """The life of an order: held, then paid, cancelled or expired."""
 
-from tests.shop_backend.conftest import DECLINED_CARD, HTML, ROOM, Client, Shop
+import pytest
+
+from shop_backend import tables
+from shop_backend.accounts import Account
+from shop_backend.database import Database
+from shop_backend.orders import Orders
+from tests.shop_backend.conftest import DECLINED_CARD, HTML, ROOM, Client, Shop, add_account
 from waitroom.tickets import pass_cookie
 
 TEN_MINUTES = 600_000
@@ -169,6 +175,38 @@ async def test_a_hold_ends_by_itself_and_its_units_are_sold_to_others(shop: Shop
     band = (await shop.stock())["mi-band"]
     assert (band.free, band.held, band.sold) == (9, 0, 1)
     assert (await ben.get("/orders")).document["orders"][0]["state"] == "expired"
+
+
+async def test_any_number_of_holds_that_have_ended_are_let_go_at_one_look(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some at a time, until none is left."""
+    monkeypatch.setattr("shop_backend.orders.RELEASED_AT_ONCE", 2)
+    for _ in range(5):
+        assert (await (await shop.buyer()).order({"mi-band": 2})).status == 201
+    shop.clock.advance(600_000)
+    assert (await shop.stock())["mi-band"].free == 10
+
+
+async def test_more_orders_than_a_statement_has_parameters_are_read(
+    database: Database, orders: Orders
+) -> None:
+    """PostgreSQL takes 32,767 of them."""
+    await add_account(database, Account("ann", "ann@example.org", "none"))
+    rows = [
+        {
+            "id": f"{n:032}",
+            "key": str(n),
+            "account_id": "ann",
+            "state": "expired",
+            "placed_at": n,
+            "held_until": n,
+        }
+        for n in range(32_768)
+    ]
+    async with database.write() as connection:
+        await connection.execute(tables.orders.insert(), rows)
+    assert len(await orders.of_all()) == len(rows)
 
 
 async def test_an_expired_or_cancelled_order_does_not_count_towards_the_limit(shop: Shop) -> None:

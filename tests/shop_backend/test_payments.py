@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import delete
 
-from shop_backend.context import DATABASE
+from shop_backend.context import DATABASE, ORDERS
+from shop_backend.payments import Payments
 from shop_backend.sandbox import SIGNATURE
 from shop_backend.tables import sandbox
 from tests.shop_backend.conftest import (
@@ -87,6 +88,44 @@ async def test_after_three_refusals_the_units_go_back(shop: Shop) -> None:
         assert (await buyer.pay(order, card)).document["state"] == state
     assert (await shop.stock())["mi-band"].free == 10
     assert "payments were refused" in (await buyer.get(f"/orders/{order}", headers=HTML)).text
+
+
+async def test_who_cancels_after_a_refusal_is_not_told_that_it_was_the_refusal(shop: Shop) -> None:
+    """Only the third one takes the units."""
+    buyer = await shop.buyer()
+    order = (await buyer.order({"mi-band": 1})).document["id"]
+    await buyer.pay(order, DECLINED_CARD)
+    await buyer.post(f"/orders/{order}/cancel", json={})
+    page = (await buyer.get(f"/orders/{order}", headers=HTML)).text
+    assert "payments were refused" not in page
+    assert "units went back" in page
+
+
+async def test_a_refusal_counts_though_the_total_has_changed(shop: Shop) -> None:
+    """Whoever changes the address while a card is refused has no more tries for it."""
+    buyer = await shop.buyer()
+    order, _ = await begin(buyer)
+    for market in ("us", "de", "us"):
+        begun = await buyer.begin(order)
+        await buyer.ship(order, market)
+        await shop.bank().hear(begun.document["id"], "declined")
+        await shop.payments.settle(begun.document["id"])
+    assert (await states(buyer, order))[0] == "cancelled"
+    assert (await shop.stock())["mi-band"].free == 10
+
+
+async def test_a_payment_that_cant_be_settled_keeps_no_other_from_it(shop: Shop) -> None:
+    """One of a provider that is gone stays open, with a word in the log; what came after it is settled."""
+    ann, ben = await shop.buyer(), await shop.buyer()
+    _, lost = await begin(ann, "paypal")
+    order, begun = await begin(ben)
+    await shop.bank().hear(begun.document["id"], "agree")
+    shop.clock.advance(20_000)
+    providers = {"card": shop.bank()}
+    payments = Payments(shop.app[DATABASE], shop.clock, shop.app[ORDERS], providers)
+    await payments.recover()
+    assert (await states(ben, order)) == ("paid", ["charged"])
+    assert (await shop.payments.settle(lost.document["id"])).state == "begun"
 
 
 async def test_i9_events_that_come_late_twice_or_in_disorder_pay_an_order_once(shop: Shop) -> None:

@@ -33,8 +33,9 @@ def read_receipt(path: Path) -> Receipt:
         return _receipt(**json.loads(path.read_bytes()))
     except OSError as error:
         raise Unreadable(RECEIPT, f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError) as error:
-        raise Unreadable(RECEIPT, f"{path} is no receipt: {error}") from None
+    except (ValueError, TypeError):
+        expected = "a JSON object with number, ticket, entropy and leaf, the last three in hexadecimal"
+        raise Unreadable(RECEIPT, f"{path} is no receipt: {expected}") from None
 
 
 def _receipt(
@@ -77,8 +78,8 @@ def explain(sale: Sale, number: int) -> Iterator[Finding]:
     if place is None:
         yield noted(RECEIPT, "its place is not drawn yet")
         return
-    drawn = "drawn" if number < sale.size else "its number, because it joined after the presale"
-    yield noted(RECEIPT, f"number {number} has place {place} ({drawn})")
+    drawn = "drawn" if number < sale.size else "behind the presale, because it joined after it"
+    yield noted(RECEIPT, f"number {number} has place {place + 1}, counted from one ({drawn})")
     calls = [each for each in sale.told("call") if int(each["from"]) <= place <= int(each["to"])]
     yield noted(
         RECEIPT, f"called at {_moment(calls[0]['at'])}" if calls else "not called, as far as the record goes"

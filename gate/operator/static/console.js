@@ -19,7 +19,7 @@ const HOLDS = {
   pause: {
     title: "Pause the door?", act: "Pause",
     text: "Nobody is called or enters until you resume. Tickets are still issued, and visits go on.",
-    hint: "Shoppers read it on the waiting page.",
+    hint: "Shoppers read it on the waiting page, as you write it.",
   },
   resume: {
     title: "Resume?", act: "Resume",
@@ -38,7 +38,7 @@ const HOLDS = {
   sold_out: {
     title: "Mark the room sold out?", act: "Mark sold out",
     text: "No more tickets are issued and nobody else enters. Everyone who waits is told at once. A restock takes it back.",
-    hint: "Optional, and public: it stands in the sale's record.",
+    hint: "Optional; shoppers read it on the waiting page, as you write it, and it stands in the sale's record.",
   },
   restock: {
     title: "Restock?", act: "Restock",
@@ -48,7 +48,7 @@ const HOLDS = {
   close: {
     title: "Close the room?", act: "Close the room", danger: true,
     text: "The sale ends now for everyone who waits, and they are told so. Many will leave for good, though you can reopen the room.",
-    hint: "Needed, and public: it stands in the sale's record.",
+    hint: "Needed; shoppers read it on the waiting page, as you write it, and it stands in the sale's record.",
   },
   reopen: {
     title: "Reopen the room?", act: "Reopen", danger: true,
@@ -108,7 +108,7 @@ function show(room) {
   figure("at_door", whole.format(line.at_door), `${whole.format(line.coming)} on their way`);
   figure("visits", whole.format(line.visits), pace.capacity === null ? "no limit" : `of ${whole.format(pace.capacity)}`);
   meter("visits", line.visits, pace.capacity);
-  figure("entering_per_minute", tenth.format(line.entering_per_minute), `of ${tenth.format(pace.rate)}; ${whole.format(line.entries)} so far`);
+  figure("entering_per_minute", tenth.format(line.entering_per_minute), `lately; ${tenth.format(pace.rate)} is the rate, ${whole.format(line.entries)} in all`);
   meter("entering_per_minute", line.entering_per_minute, pace.rate);
   figure("show_rate", percent.format(line.show_rate));
   figure("units_left", known(line.units_left), line.units_left === null ? "the shop has not said" : `${known(line.units_held)} in baskets`);

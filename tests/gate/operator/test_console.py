@@ -106,7 +106,7 @@ async def test_the_door_is_paused_and_resumed(desk: Desk, page: Page) -> None:
     await page.get_by_role("button", name="Cancel").click()
     await expect(page.locator("#phase")).to_have_text("Open")
     await page.get_by_role("button", name="Pause…").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("Shoppers read it on the waiting page.")
+    await expect(page.get_by_role("dialog")).to_contain_text("Shoppers read it on the waiting page")
     await page.locator("#hold-reason").fill(REASON)
     await _check_access(page)
     await page.get_by_role("button", name="Pause", exact=True).click()

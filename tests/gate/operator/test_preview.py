@@ -28,6 +28,7 @@ SHOWN = {
     "ended": "sold_out",
     "holding": "joining",
     "crowded": "joining",
+    "expired": "claim",
 }
 PRESSED = {"left": ("waiting", ["#leave summary", "#give-up"]), "later": ("door", ["#defer"])}
 """Faces that come when something is pressed: the face before, and what."""
