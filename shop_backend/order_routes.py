@@ -55,7 +55,8 @@ async def order_page(request: web.Request) -> web.StreamResponse:
     if order.state == "held" and (asked or not order.market):
         given = request.get(SENT) or (asdict(order.address) if order.address else {})
         return page(request, "address.html", given=given, **facts)
-    return page(request, "order.html", key=fields.new_key(), refusals=REFUSALS, tries=TRIES, **facts)
+    facts |= {"refusals": REFUSALS, "tries": TRIES, "has_left": "left" in request.query}
+    return page(request, "order.html", key=fields.new_key(), **facts)
 
 
 @routes.post(f"{ORDER}/address")
@@ -92,6 +93,8 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     response = answer_order(request, await request.app[ORDERS].find(account.id, order.id))
     if sent.get("then") != "sale" and not was_paid:
         response.headers["Waitroom-Command"] = "leave"
+        if not wants_json(request):
+            response.headers["Location"] += "?left"  # the page says so
     return response
 
 

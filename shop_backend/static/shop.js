@@ -50,4 +50,7 @@ const polling = form && setInterval(() => document.hidden || pollStock(form), PO
 const left = document.querySelector("[data-until]");
 if (left) countDown(performance.now() + Number(left.dataset.until) - Number(left.dataset.now), left);
 
-if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), RELOAD_MS);
+// Not while somebody reads what they opened.
+if (document.querySelector("[data-reload]")) {
+  setInterval(() => document.querySelector("main details[open]") || location.reload(), RELOAD_MS);
+}

@@ -69,6 +69,30 @@ async def test_who_goes_back_to_the_choice_gives_the_units_back_and_keeps_the_vi
     assert (await buyer.order({"mi-band": 2})).status == 201
 
 
+async def test_who_leaves_the_checkout_is_told_that_they_have_left_the_sale(shop: Shop) -> None:
+    """The order's page says so, that once, and that nothing was charged."""
+    buyer = await shop.buyer()
+    order = f"/orders/{(await buyer.order({'mi-band': 1})).document['id']}"
+    page = await buyer.get(order, headers=HTML)
+    form = {"form_token": page.text.partition('name="form_token" value="')[2].partition('"')[0]}
+    left = await buyer.post(f"{order}/cancel", data=form, headers=HTML)
+    assert left.headers["Waitroom-Command"] == "leave"
+    said = "You have left the sale"
+    assert said in (await buyer.get(left.headers["Location"], headers=HTML)).text
+    assert said not in (await buyer.get(order, headers=HTML)).text
+
+
+async def test_a_paid_order_is_not_cancelled_without_asking(shop: Shop) -> None:
+    """The button stands behind a summary to open, with what it means and what is given back."""
+    buyer = await shop.buyer()
+    order = (await buyer.order({"mi-band": 1})).document["id"]
+    total = (await buyer.pay(order)).document["total_cents"]
+    page = (await buyer.get(f"/orders/{order}", headers=HTML)).text
+    before, _, question = page.partition("<summary>Cancel the order</summary>")
+    assert "/cancel" not in before
+    assert f"Yes, cancel it and refund ${total / 100:.2f}" in question.partition("</details>")[0]
+
+
 async def test_the_hold_is_extended_once_on_request(shop: Shop) -> None:
     """Two minutes more, however often it is asked for; when the time is over there is nothing to extend."""
     buyer = await shop.buyer()
