@@ -73,7 +73,7 @@ _EXTRA = AddressField(
 _CITY = AddressField("city", _("Town or city"), _("Please give the town or city."), "address-level2")
 _STATE = AddressField(
     "region",
-    _("State"),
+    _("State (two letters, such as CA)"),
     _("A state has two letters, such as CA; we deliver to the 50 states and the District of Columbia."),
     "address-level1",
     STATES,
