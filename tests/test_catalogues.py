@@ -83,6 +83,15 @@ def test_a_catalogue_fills_in_the_same(file: Path) -> None:
             assert text == text.strip(), text
 
 
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_french_signs_stay_with_their_words(domain: str) -> None:
+    """No line can break before ; : ? ! and inside guillemets."""
+    texts = [
+        text for message in read(LOCALE / "fr/LC_MESSAGES" / f"{domain}.po") for text in forms(message.string)
+    ]
+    assert [text for text in texts[1:] if re.search(" [;:?!»]|« ", text)] == []
+
+
 @each_catalogue
 def test_a_catalogue_counts_as_its_language_does(file: Path) -> None:
     """Its plural forms are those of Unicode's rules for the language, by which the browser chooses."""

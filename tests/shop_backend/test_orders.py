@@ -82,6 +82,26 @@ async def test_who_leaves_the_checkout_is_told_that_they_have_left_the_sale(shop
     assert said not in (await buyer.get(order, headers=HTML)).text
 
 
+@pytest.mark.parametrize(
+    "answer, said", [("slow", "not confirmed yet"), ("cancelled", "You went back without paying")]
+)
+async def test_who_comes_back_without_having_paid_hears_so_before_anything_else(
+    shop: Shop, answer: str, said: str
+) -> None:
+    """And is offered to pay again below; while the first payment is open, only when they ask for it."""
+    buyer = await shop.buyer()
+    order = (await buyer.order({"mi-band": 1})).document["id"]
+    await buyer.ship(order)
+    agreed = await buyer.agree(await buyer.begin(order, "paypal"), answer)
+    await buyer.get(agreed.document["return_to"])
+    page = (await buyer.get(f"/orders/{order}", headers=HTML)).text
+    above, _, below = page.partition(said)
+    assert "/payments" not in above
+    assert "<table>" not in above
+    assert "/payments" in below
+    assert ("<summary>I did not agree to that payment</summary>" in below) == (answer == "slow")
+
+
 async def test_a_paid_order_is_not_cancelled_without_asking(shop: Shop) -> None:
     """The button stands behind a summary to open, with what it means and what is given back."""
     buyer = await shop.buyer()
