@@ -209,6 +209,10 @@ MI_LAUNCH = RoomSettings(
     identity=True,
     protect=("/sale",),
     stock="/units",
+    texts={
+        "de": Texts(title="Mi Store: der erste Verkauf in Europa und den USA"),
+        "fr": Texts(title="Mi Store\u00a0: la première vente en Europe et aux États-Unis"),
+    },
 )
 """The sale this is built for: it is the room when no file names another."""
 

@@ -187,6 +187,7 @@ READS: dict[str, Callable[[Store], Coroutine[Any, Any, object]]] = {
     "correct_clock": lambda store: store.correct_clock(),
     "read_stream": lambda store: store.read_stream("log", "0", 10),
     "claim": lambda store: store.claim("name", 1),
+    "is claimed": lambda store: store.is_claimed("name"),
     "read_bytes": lambda store: anext(store.read_bytes("roll")),  # type: ignore[arg-type]
     "run": lambda store: store.run("found", ["a", "b", "c"], [NOON, "", ""]),
 }

@@ -113,7 +113,7 @@ async def test_two_shoppers_buy_all_there_is_and_a_third_is_told(
     begin: Begin, browser: Browser, tmp_path: Path
 ) -> None:
     """Presale, draw, opening: the first in line buys, then the second; who comes later sees that nothing is left."""
-    sale = await begin(environ={"OPENS_IN": "14", "SHOP_STOCK": "1"}, drawing_seconds=3, **SALE)
+    sale = await begin(environ={"OPENS_IN": "24", "SHOP_STOCK": "1"}, drawing_seconds=12, **SALE)
     ann, bob, eve = [await Visitor.come(name, browser, sale, tmp_path) for name in ("ann", "bob", "eve")]
     await asyncio.gather(_join_first(ann), _register_first(bob))
     await ann.sees("You are in the draw", picture="presale")

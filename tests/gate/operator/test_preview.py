@@ -123,13 +123,14 @@ def untranslated(text: str) -> list[str]:
 
 
 TEXTS = """() => {
-  document.querySelectorAll("script, style, noscript, header, nav").forEach((each) => {
+  const page = document.documentElement.cloneNode(true); // the script goes on painting the page itself
+  page.querySelectorAll("script, style, noscript, header, nav").forEach((each) => {
     if (each.tagName === "NAV") each.textContent = ""; else each.remove();
   });
   const spoken = ["alt", "aria-label", "aria-description", "placeholder", "title"];
-  const attributes = [...document.querySelectorAll("*")]
+  const attributes = [...page.querySelectorAll("*")]
     .flatMap((each) => spoken.map((name) => each.getAttribute(name)));
-  return [document.body.textContent, ...attributes].filter(Boolean).join(" | ");
+  return [page.querySelector("body").textContent, ...attributes].filter(Boolean).join(" | ");
 }"""
 
 
